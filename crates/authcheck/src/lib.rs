@@ -1,0 +1,1 @@
+//! authcheck: is every file safe, and what is in the store?

@@ -1,0 +1,1 @@
+//! What every small program does the same way: exits, reports, prompts, progress

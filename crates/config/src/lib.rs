@@ -1,0 +1,1 @@
+//! gatepost.toml: what tools and daemon agree on

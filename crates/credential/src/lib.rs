@@ -1,0 +1,1 @@
+//! The words of the trade: secrets, identities, verifiers, client-info entries

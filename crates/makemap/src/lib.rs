@@ -1,0 +1,1 @@
+//! makemap: lookup maps from text

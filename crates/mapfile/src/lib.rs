@@ -1,0 +1,1 @@
+//! The bytes of map files: Berkeley DB hash and btree

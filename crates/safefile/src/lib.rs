@@ -1,0 +1,1 @@
+//! Opens, creates, replaces and audits files whose whole path is safe

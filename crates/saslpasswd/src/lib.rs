@@ -1,0 +1,1 @@
+//! saslpasswd and sasldblistusers: users' secrets, by hand and in bulk

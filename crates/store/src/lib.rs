@@ -1,0 +1,1 @@
+//! The one storage crate: users' secrets and maps

@@ -1,0 +1,7 @@
+//! Whole-system tests: the programs together and beside their real peers.
+//!
+//! Here stands only what several suites need: a safe place for files, and what is done when a peer is missing.
+#![allow(clippy::disallowed_methods, reason = "tests make and look at unsafe files on purpose")]
+
+pub mod need;
+pub mod scratch;
