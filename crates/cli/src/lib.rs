@@ -1,1 +1,3 @@
 //! What every small program does the same way: exits, reports, prompts, progress
+
+pub mod getopt;
