@@ -1,2 +1,1 @@
-//! makemap: lookup maps from text
 fn main() {}

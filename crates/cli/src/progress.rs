@@ -1,0 +1,90 @@
+//! How far a long job has come: count, rate and time left on a terminal; nothing at all elsewhere, so that a log or a
+//! pipe stays clean.
+
+use std::io::Write as _;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{Format, Io};
+
+/// A bar on standard error, where that is a terminal and a person is spoken to.
+pub struct Progress(ProgressBar);
+
+/// What is known of the work before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// So many things (users, entries, octets).
+    Count(u64),
+    /// Nobody knows: the count and the rate are shown, but no time left.
+    Unknown,
+}
+
+impl Progress {
+    /// Begins; `what` names what is counted (`users`, `entries`).
+    pub fn begin(io: &mut Io, what: &'static str, work: Work) -> Self {
+        let seen = io.format() == Format::Text && io.err().is_terminal();
+        let target =
+            if seen { ProgressDrawTarget::stderr_with_hz(REDRAWS) } else { ProgressDrawTarget::hidden() };
+        Self(bar(target, what, work))
+    }
+
+    /// So many more are done.
+    pub fn advance(&self, count: u64) {
+        self.0.inc(count);
+    }
+
+    /// So many are done altogether.
+    pub fn reach(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// Says something above the bar without tearing it.
+    pub fn aside<R>(&self, say: impl FnOnce() -> R) -> R {
+        self.0.suspend(say)
+    }
+
+    /// Ends; the bar goes away, since a report follows.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+        // What follows on standard output must not overtake the clearing.
+        let _ = std::io::stderr().flush();
+    }
+}
+
+fn bar(target: ProgressDrawTarget, what: &'static str, work: Work) -> ProgressBar {
+    let (length, template) = match work {
+        Work::Count(count) => (Some(count), COUNTED),
+        Work::Unknown => (None, UNCOUNTED),
+    };
+    // A template of ours that indicatif refuses is found by the test below; a plain bar is then still a bar.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(length, target).with_style(style).with_message(what)
+}
+
+const COUNTED: &str = "[{bar:30}] {human_pos} of {human_len} {msg}, {per_sec}, {eta} left";
+const UNCOUNTED: &str = "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}";
+const REDRAWS: u8 = 5;
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressStyle;
+
+    use super::{COUNTED, Progress, UNCOUNTED, Work};
+    use crate::Io;
+
+    #[test]
+    fn templates_are_understood() {
+        for template in [COUNTED, UNCOUNTED] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_sees_nothing() {
+        let (mut io, said) = Io::rehearse("p", "");
+        let progress = Progress::begin(&mut io, "users", Work::Count(10));
+        progress.advance(3);
+        progress.finish();
+        assert_eq!((said.err().as_str(), said.out().as_slice()), ("", b"".as_slice()));
+    }
+}
