@@ -1,1 +1,2 @@
+//! makemap: lookup maps from text
 fn main() {}
