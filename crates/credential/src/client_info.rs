@@ -1,0 +1,48 @@
+//! The passwords used at other servers: an `AuthInfo:` entry of sendmail, understood.
+//!
+//! Which entry serves a host, and how it is used in an exchange, is not decided here.
+
+use crate::secret::Secret;
+
+mod text;
+
+pub use text::{ClientInfoError, Fault};
+
+/// One entry: who to be at another server, and how.
+#[derive(Debug)]
+pub struct ClientInfo {
+    /// `U:` the user (authorization) id; where it is missing, `I:` serves. May be empty when written so.
+    pub user: Vec<u8>,
+    /// `I:` the authentication id; where it is missing, `U:` serves.
+    pub authentication: Vec<u8>,
+    /// `P:` the password.
+    pub password: Secret,
+    /// `R:` the realm; `None`: the name of the own host.
+    pub realm: Option<Vec<u8>>,
+    /// `M:` mechanisms with blanks between; `None`: those of the configuration.
+    pub mechanisms: Option<Vec<u8>>,
+}
+
+impl ClientInfo {
+    /// Reads the value of an entry: tokens `"TDstring"` with blanks between, T one of `U I P R M` in either case, D `:`
+    /// for literal text or `=` for base64.
+    pub fn parse(value: &[u8]) -> Result<Self, ClientInfoError> {
+        todo!()
+    }
+}
+
+/// Whether a key is one of client-info entries: it begins with `AuthInfo:`, in either case.
+pub fn is_authinfo_key(key: &[u8]) -> bool {
+    key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+/// Whether a map entry holds a secret: its key is an `AuthInfo:` key, or its value has a `"P:` or `"P=` token.
+pub fn holds_secret(key: &[u8], value: &[u8]) -> bool {
+    is_authinfo_key(key) || value.windows(3).any(is_password_token)
+}
+
+fn is_password_token(start: &[u8]) -> bool {
+    matches!(start, [b'"', b'P' | b'p', b':' | b'='])
+}
+
+const PREFIX: &[u8] = b"AuthInfo:";

@@ -1,0 +1,147 @@
+//! Who somebody says to be: user and realm, prepared.
+//!
+//! A [`Username`] or [`Realm`] that exists has been through SASLprep (RFC 4013). Both may be empty: Cyrus SASL stores
+//! such users (`alice@`, `@example.org`), and whoever imports them needs a name for them.
+
+use std::fmt;
+
+use crate::password::{SaslprepError, saslprep};
+
+/// The longest user name or realm, in octets, before as after preparation.
+pub const MAX_NAME: usize = 1024;
+
+/// Why a text is no name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// More than [`MAX_NAME`] octets.
+    #[error("name is longer than {MAX_NAME} octets: {octets}")]
+    TooLong {
+        /// How long it is, in octets.
+        octets: usize,
+    },
+    /// Not UTF-8.
+    #[error("name is not UTF-8 at octet {position}")]
+    NotUtf8 {
+        /// The first octet that does not fit, counted from 1.
+        position: usize,
+    },
+    /// SASLprep refuses it.
+    #[error("name is refused by SASLprep: {0}")]
+    Refused(#[from] SaslprepError),
+}
+
+/// The name of a user, without realm. May be empty, and may hold `@`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Username(String);
+
+impl Username {
+    /// Prepares a name.
+    pub fn prepare(text: &str) -> Result<Self, NameError> {
+        prepare(text).map(Self)
+    }
+
+    /// Prepares a name that came as octets.
+    pub fn from_octets(octets: &[u8]) -> Result<Self, NameError> {
+        Self::prepare(utf8(octets)?)
+    }
+
+    /// The prepared name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A realm: where a user name means something, mostly a host or a domain. May be empty.
+///
+/// The spelling is kept, since DIGEST-MD5 hashes it; look-ups go by [`Realm::folded`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Realm(String);
+
+impl Realm {
+    /// Prepares a realm.
+    pub fn prepare(text: &str) -> Result<Self, NameError> {
+        prepare(text).map(Self)
+    }
+
+    /// Prepares a realm that came as octets.
+    pub fn from_octets(octets: &[u8]) -> Result<Self, NameError> {
+        Self::prepare(utf8(octets)?)
+    }
+
+    /// The prepared realm as it was spelled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is looked up: ASCII letters in lower case.
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+/// An authentication identity: whose password is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// The user.
+    pub user: Username,
+    /// The realm, in the spelling that DIGEST-MD5 is hashed with.
+    pub realm: Realm,
+}
+
+impl Identity {
+    /// An identity of its two parts.
+    pub fn new(user: Username, realm: Realm) -> Self {
+        Self { user, realm }
+    }
+
+    /// Reads a user id as saslpasswd2 does: split at the first `@`; without one the realm is `default`. `alice@` has
+    /// the empty realm, `@example.org` the empty user.
+    pub fn parse(userid: &str, default: &Realm) -> Result<Self, NameError> {
+        match userid.split_once('@') {
+            Some((user, realm)) => Ok(Self::new(Username::prepare(user)?, Realm::prepare(realm)?)),
+            None => Ok(Self::new(Username::prepare(userid)?, default.clone())),
+        }
+    }
+
+    /// Whether both name the same record: the same user, and realms that differ in ASCII case at most.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.user == other.user && self.realm.as_str().eq_ignore_ascii_case(other.realm.as_str())
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `user@realm`, as sasldblistusers2 prints it.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user, self.realm)
+    }
+}
+
+fn prepare(text: &str) -> Result<String, NameError> {
+    check_length(text.len())?;
+    let octets = saslprep(text)?;
+    check_length(octets.len())?;
+    Ok(utf8(&octets)?.to_owned())
+}
+
+fn check_length(octets: usize) -> Result<(), NameError> {
+    if octets > MAX_NAME { Err(NameError::TooLong { octets }) } else { Ok(()) }
+}
+
+fn utf8(octets: &[u8]) -> Result<&str, NameError> {
+    std::str::from_utf8(octets).map_err(|e| NameError::NotUtf8 { position: e.valid_up_to() + 1 })
+}
+
+#[cfg(test)]
+mod tests;

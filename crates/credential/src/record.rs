@@ -1,0 +1,208 @@
+//! A user's record: identity, labelled credentials, and who changed it when.
+//!
+//! This is the model; its octets, version and checksum are the matter of `store`.
+
+use crate::identity::Identity;
+use crate::policy::{Cost, KindSet, Policy, Recipe, Salts};
+use crate::verifier::{Verifier, VerifierKind};
+
+mod check;
+mod credential;
+mod network;
+mod words;
+
+pub use check::{Verdict, check_user};
+pub use credential::{Credential, State};
+pub use network::{Network, NetworkError};
+pub use words::{ChangedBy, ChangedByError, Label, LabelError, PlainRule, Timestamp};
+
+/// Everything that the store knows of one user.
+#[derive(Debug)]
+pub struct Record(RecordParts);
+
+/// The parts of a record, before they have been found consistent.
+#[derive(Debug)]
+pub struct RecordParts {
+    /// Whose record it is, with the realm in the spelling that H(A1) was made with.
+    pub identity: Identity,
+    /// The credentials, in the order in which they were added.
+    pub credentials: Vec<Credential>,
+    /// The user's own list of verifiers, stronger than the policy.
+    pub keep: Option<KindSet>,
+    /// Whether the policy may keep `plain` for this user (`-n`).
+    pub plain: PlainRule,
+    /// When the user was created.
+    pub created: Timestamp,
+    /// When anything was changed last.
+    pub changed: Timestamp,
+    /// Who changed it last, and with what.
+    pub changed_by: ChangedBy,
+}
+
+/// Why parts are no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// More than [`Record::MAX_CREDENTIALS`].
+    #[error("a user has at most {most} credentials: {0}", most = Record::MAX_CREDENTIALS)]
+    TooManyCredentials(usize),
+    /// Two credentials of one label.
+    #[error("two credentials have one label: {0}")]
+    DuplicateLabel(Label),
+    /// Two credentials whose verifiers of one kind differ in salt or cost, so that one exchange could not serve both.
+    #[error("the {kind} verifiers of two credentials differ in salt or cost: {label}")]
+    UnevenRecipe {
+        /// The kind.
+        kind: VerifierKind,
+        /// The later of the two.
+        label: Label,
+    },
+    /// No verifier would be left for a credential.
+    #[error("no verifier would be left for the credential: {0}")]
+    NothingLeft(Label),
+    /// No credential has this label.
+    #[error("no credential has this label: {0}")]
+    NoSuchLabel(Label),
+}
+
+impl Record {
+    /// The most credentials of one user.
+    pub const MAX_CREDENTIALS: usize = 64;
+
+    /// A new user without credentials.
+    pub fn new(identity: Identity, now: Timestamp, changed_by: ChangedBy) -> Self {
+        Self(RecordParts {
+            identity,
+            credentials: Vec::new(),
+            keep: None,
+            plain: PlainRule::ByPolicy,
+            created: now,
+            changed: now,
+            changed_by,
+        })
+    }
+
+    /// A record of its parts, if they agree with each other.
+    pub fn from_parts(parts: RecordParts) -> Result<Self, RecordError> {
+        todo!()
+    }
+
+    /// The parts.
+    pub fn into_parts(self) -> RecordParts {
+        self.0
+    }
+
+    /// Whose record it is.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// The credentials.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.0.credentials
+    }
+
+    /// The credential of a label.
+    pub fn credential(&self, label: &Label) -> Option<&Credential> {
+        self.0.credentials.iter().find(|credential| credential.label == *label)
+    }
+
+    /// The user's own list of verifiers.
+    pub fn keep(&self) -> Option<KindSet> {
+        self.0.keep
+    }
+
+    /// Whether `plain` may be kept.
+    pub fn plain(&self) -> PlainRule {
+        self.0.plain
+    }
+
+    /// When the user was created.
+    pub fn created(&self) -> Timestamp {
+        self.0.created
+    }
+
+    /// When anything was changed last.
+    pub fn changed(&self) -> Timestamp {
+        self.0.changed
+    }
+
+    /// Who changed it last.
+    pub fn changed_by(&self) -> &ChangedBy {
+        &self.0.changed_by
+    }
+
+    /// Notes a change.
+    pub fn touch(&mut self, now: Timestamp, by: ChangedBy) {
+        self.0.changed = now;
+        self.0.changed_by = by;
+    }
+
+    /// Sets or lifts the user's own list.
+    pub fn set_keep(&mut self, keep: Option<KindSet>) {
+        self.0.keep = keep;
+    }
+
+    /// Sets whether `plain` may be kept.
+    pub fn set_plain(&mut self, plain: PlainRule) {
+        self.0.plain = plain;
+    }
+
+    /// The verifiers to make for a new password of this user: the user's own list, else the policy's; less `plain`
+    /// where it is never to be kept.
+    pub fn kinds_to_make(&self, policy: &Policy) -> KindSet {
+        todo!()
+    }
+
+    /// The recipe for a credential that is to be added, or to take the place of the one labelled `label`: the salts and
+    /// costs of the user's other credentials, and fresh ones where there is no other.
+    pub fn recipe(&self, label: &Label, cost: &Cost, fresh: Salts) -> Recipe {
+        todo!()
+    }
+
+    /// Adds a credential, or replaces the one with its label.
+    pub fn put(&mut self, credential: Credential) -> Result<(), RecordError> {
+        todo!()
+    }
+
+    /// Takes a credential out.
+    pub fn remove(&mut self, label: &Label) -> Option<Credential> {
+        todo!()
+    }
+
+    /// Sets the state of one credential, or of all.
+    pub fn set_state(
+        &mut self,
+        label: Option<&Label>,
+        state: State,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        todo!()
+    }
+
+    /// Sets or lifts the end of one credential, or of all.
+    pub fn set_expires(
+        &mut self,
+        label: Option<&Label>,
+        expires: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        todo!()
+    }
+
+    /// Drops every verifier that is not in `kinds` from all credentials (`--keep`); `foreign` stays where nothing else
+    /// would be left, for the user could not log in before. Says what was dropped; changes nothing when a credential would
+    /// be left without any.
+    pub fn retain(&mut self, kinds: KindSet) -> Result<KindSet, RecordError> {
+        todo!()
+    }
+
+    /// The kinds that any credential has.
+    pub fn kinds(&self) -> KindSet {
+        todo!()
+    }
+
+    /// The weakest verifier of all credentials: the record is as strong as that.
+    pub fn weakest(&self) -> Option<&Verifier> {
+        todo!()
+    }
+}
