@@ -1,1 +1,38 @@
-//! Opens, creates, replaces and audits files whose whole path is safe
+//! Opens, creates, replaces and audits files whose whole path is safe.
+//!
+//! A file is used only if nobody but root, the TrustedUser and, for a tool started by hand, the person who started it
+//! could have put something else in its place. That is decided by one walk from `/`, descriptor by descriptor
+//! ([`audit`] and [`SafeFile::open`] share it), and by one pure function ([`judge::judge`]) that looks at what each
+//! open descriptor says of itself. What is opened is used through the very descriptor that was judged.
+//!
+//! This crate does not know what a file is for: the caller says its [`Kind`] and whom to [`Trust`].
+#![allow(clippy::disallowed_methods, reason = "this is the crate that the other crates are sent to")]
+
+pub mod account;
+pub mod acl;
+mod audit;
+mod facts;
+pub mod judge;
+mod kind;
+mod open;
+mod quote;
+mod refusal;
+mod replace;
+mod rule;
+mod scratch;
+mod stamp;
+mod trust;
+mod walk;
+
+pub use self::account::{Account, Gid, Group, Uid};
+pub use self::audit::{Audit, AuditedFile, Component, Reached, Verdict, audit, open_unsafe_for_audit};
+pub use self::facts::{Facts, FileType, Mount};
+pub use self::kind::{Kind, Role, UnknownKind};
+pub use self::open::{Entry, OpenError, SafeDir, SafeFile};
+pub use self::quote::{display_path, shell_quote};
+pub use self::refusal::{Finding, Fix, Found, Mend, Refusal};
+pub use self::replace::{Dress, OldFile, ReplaceError, Replacement};
+pub use self::rule::Rule;
+pub use self::scratch::scratch;
+pub use self::stamp::Stamp;
+pub use self::trust::{Exception, Trust};

@@ -1,0 +1,1 @@
+//! From the root to the file by descriptors.
