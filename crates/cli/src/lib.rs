@@ -11,6 +11,7 @@ mod io;
 pub mod options;
 pub mod printable;
 pub mod progress;
+pub mod prompt;
 mod say;
 pub mod source;
 

@@ -53,7 +53,9 @@ impl From<PromptError> for Report {
         let report = Self::plain(exit, &error);
         match error {
             PromptError::TooLong { .. } => report.because("cut to size it would be another password"),
-            PromptError::Control(_) => report.because("such a key cannot be typed in most places where it is asked for"),
+            PromptError::Control(_) => {
+                report.because("such a key cannot be typed in most places where it is asked for")
+            }
             PromptError::NotUtf8 => report.because("the same password typed elsewhere would be other octets"),
             _ => report,
         }

@@ -47,7 +47,8 @@ impl Hidden {
 
 fn read_line(keys: Keys) -> Result<Secret, PromptError> {
     let config = rpassword::ConfigBuilder::new().input_reader(keys).output_discard().build();
-    let typed = Zeroizing::new(rpassword::read_password_with_config(config).map_err(prompt_error)?.into_bytes());
+    let typed =
+        Zeroizing::new(rpassword::read_password_with_config(config).map_err(prompt_error)?.into_bytes());
     // rpassword puts U+FFFD where the octets are not UTF-8.
     let replaced = std::str::from_utf8(&typed).is_ok_and(|text| text.contains(char::REPLACEMENT_CHARACTER));
     if replaced { Err(PromptError::NotUtf8) } else { Ok(Secret::from(typed)) }
@@ -101,10 +102,8 @@ impl Keys {
     fn wait(&self) -> io::Result<()> {
         loop {
             let stdin = io::stdin();
-            let mut both = [
-                PollFd::new(&stdin, PollFlags::IN),
-                PollFd::new(&self.terminal.signals, PollFlags::IN),
-            ];
+            let mut both =
+                [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&self.terminal.signals, PollFlags::IN)];
             rustix::io::retry_on_intr(|| poll(&mut both, None))?;
             if both[1].revents().is_empty() {
                 return Ok(());
@@ -168,7 +167,8 @@ impl Terminal {
     /// Lets a signal do what it does, with the echo on. Where the process lives on (it was stopped and continued, or
     /// the signal is ignored) the echo goes off again.
     fn give_way(&self) -> io::Result<()> {
-        let signal = self.signals.read_signal()?.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok());
+        let signal =
+            self.signals.read_signal()?.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok());
         self.show()?;
         self.before.thread_set_mask()?;
         let raised = signal.map_or(Ok(()), raise);
