@@ -1,1 +1,3 @@
-//! The one storage crate: users' secrets and maps
+//! The one storage crate: users' secrets, and maps.
+
+pub mod maps;

@@ -1,0 +1,246 @@
+//! Maps: files in which a mail program looks a key up. Written once, complete, and then only read and replaced.
+//!
+//! What a type looks like on disk is a file of its own below; adding a type is adding a file and a line in
+//! [`MapType`]. What keys and values mean is not known here, nor how a source text is read (`makemap`).
+
+mod name;
+pub mod sort;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use safefile::{Kind, OpenError, ReplaceError, Replacement, Stamp, Trust};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub use name::{MapName, MapType, NameError, TypeInfo, types};
+
+/// Opens a map: `hash:/etc/mail/access`, or a path without a type, which the magic number then decides.
+///
+/// With a type its suffix is added unless the name has it, as makemap does. Without one, a name that ends in a
+/// known suffix is taken as it is; for any other, the files with a suffix are looked for first, and two that both
+/// exist are an error rather than a choice.
+///
+/// # Errors
+/// [`MapError`], which always names the file.
+pub fn open(name: &str, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapError> {
+    open_named(&name.parse()?, kind, trust)
+}
+
+/// The same for a name that has been read.
+///
+/// # Errors
+/// [`MapError`], which always names the file.
+pub fn open_named(name: &MapName, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapError> {
+    let _ = (name, kind, trust);
+    unimplemented!()
+}
+
+/// Begins to build a map in the place of the file that `replacement` is for.
+///
+/// # Errors
+/// [`BuildError::CannotWrite`] for a type that is only read, or not even that.
+pub fn build(
+    map_type: MapType,
+    replacement: Replacement,
+    making: &Making,
+) -> Result<Box<dyn MapBuilder>, BuildError> {
+    let _ = (map_type, replacement, making);
+    unimplemented!()
+}
+
+/// A map that was opened. It is a snapshot: [`stamp`](Map::stamp) tells whether the file is still the same.
+pub trait Map: Send + Sync {
+    /// What it is on disk.
+    fn map_type(&self) -> MapType;
+
+    /// The file, suffix included.
+    fn path(&self) -> &Path;
+
+    /// Which file it is, in which state; another stamp at the path means: open it again.
+    fn stamp(&self) -> Stamp;
+
+    /// Whether a key may have several values.
+    fn duplicates(&self) -> Duplicates;
+
+    /// How the keys were treated when the map was made, as far as the file says.
+    fn keys(&self) -> Keys;
+
+    /// Looks a key up as mail programs do: as it is, then with a terminating NUL counted (which the value then loses
+    /// too). The first value, where there are several. The key is not folded: see [`keys`](Map::keys).
+    ///
+    /// # Errors
+    /// [`MapError::Damaged`], [`MapError::Changed`], [`MapError::Busy`], [`MapError::Read`].
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, MapError>;
+
+    /// All records as they are, NULs included; several values of a key in their order. Streamed; after an error there
+    /// is nothing more.
+    fn records(&self) -> Records<'_>;
+
+    /// Reads everything and checks all that can be checked. The number of records.
+    ///
+    /// # Errors
+    /// As [`get`](Map::get).
+    fn verify(&self) -> Result<u64, MapError>;
+}
+
+/// A value; it may be a secret, so it is wiped.
+pub type Value = Zeroizing<Vec<u8>>;
+
+/// What [`Map::records`] gives.
+pub type Records<'a> = Box<dyn Iterator<Item = Result<Record, MapError>> + Send + 'a>;
+
+/// One key with one value.
+pub struct Record {
+    /// The key, shared by all its values.
+    pub key: Arc<[u8]>,
+    /// The value.
+    pub value: Value,
+    /// Whether an earlier record has the same key.
+    pub occurrence: Occurrence,
+}
+
+pub use mapfile::Occurrence;
+
+/// Whether a key may have several values.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Duplicates {
+    /// One value for each key.
+    #[default]
+    Refused,
+    /// Any number, in the order in which they were added (or, in some Berkeley DB files, sorted).
+    Allowed,
+}
+
+/// How keys were treated when a map was made, and so how a key that is looked up has to be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Keys {
+    /// ASCII letters in lower case, as makemap does unless `-f`.
+    Folded,
+    /// As they were written.
+    AsWritten,
+    /// The file does not say.
+    #[default]
+    Unknown,
+}
+
+/// What a new map is to say of itself.
+#[derive(Clone, Debug)]
+pub struct Making {
+    /// Whether a key may have several values.
+    pub duplicates: Duplicates,
+    /// How the keys were treated.
+    pub keys: Keys,
+    /// The program and its version.
+    pub made_by: String,
+    /// When, in seconds since the epoch.
+    pub made_at: u64,
+}
+
+/// A map in the making. Dropped without [`finish`](MapBuilder::finish) nothing has happened to the file in its place.
+pub trait MapBuilder {
+    /// Adds a record. Keys come in ascending order of their octets (see [`sort`]); equal ones only where duplicates
+    /// are allowed, in the order in which they are to be kept.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder is of no more use then.
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), BuildError>;
+
+    /// Completes the map, makes it durable and puts it in its place.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the old file is then untouched.
+    fn finish(self: Box<Self>) -> Result<Stamp, BuildError>;
+}
+
+/// Why a map was not opened or read.
+#[derive(Debug, Error)]
+pub enum MapError {
+    /// The name is not one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Unsafe, missing, or out of reach.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Two files could be meant.
+    #[error("two maps of that name, say which by a type or a suffix: {} and {}", .0.display(), .1.display())]
+    Ambiguous(PathBuf, PathBuf),
+    /// The file is of another type than was asked for.
+    #[error("the map is {found}, not {named}: {}", path.display())]
+    OtherType {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        named: MapType,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The file is of a type that is known, but not read.
+    #[error("the map is {found}, which is not read: {}", path.display())]
+    NotRead {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// An empty file: makemap and postmap leave one between creating and writing.
+    #[error("the map is empty, it may be being written: {}", path.display())]
+    BeingWritten {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A program that writes the map holds its lock.
+    #[error("the map is being written: {}", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written in place since it was opened: open it again.
+    #[error("the map has been changed since it was opened: {}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not what its format asks for: truncated, altered, empty or foreign.
+    #[error("the map is damaged ({what}): {}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// Reading failed.
+    #[error("cannot read the map ({source}): {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a map was not built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The type is not written. The message lists those that are.
+    #[error("maps of this type are not written (types that are: {types}): {0}", types = name::writable())]
+    CannotWrite(MapType),
+    /// A key that is not after the one before it, or the same where duplicates are refused.
+    #[error("keys out of order")]
+    Order,
+    /// A key or value longer than the type can hold.
+    #[error("a record is too long, octets: {0}")]
+    TooLong(usize),
+    /// The new file could not be written.
+    #[error("cannot write the map ({source}): {}", path.display())]
+    Write {
+        /// The file in whose place it was to be.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The new file could not be put in its place.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+}
