@@ -47,6 +47,19 @@ impl Report {
         }))
     }
 
+    /// Several troubles found at once (subject, cause, what to do instead), said in this order; `None` where there is
+    /// none.
+    pub fn several<'c>(
+        exit: Exit,
+        complaints: impl IntoIterator<Item = (String, &'c str, Option<&'c str>)>,
+    ) -> Option<Self> {
+        let reports = complaints.into_iter().map(|(subject, cause, hint)| {
+            let report = Self::new(exit, subject, cause);
+            hint.into_iter().fold(report, Self::mend)
+        });
+        reports.reduce(Self::and)
+    }
+
     /// A trouble that needs no subject, or whose text is another program's: `PROGRAM: CAUSE`.
     pub fn plain(exit: Exit, cause: impl fmt::Display) -> Self {
         Self::new(exit, "", cause)

@@ -1,1 +1,76 @@
-//! gatepost.toml: what tools and daemon agree on
+//! gatepost.toml: what tools and daemon agree on, and every file that it names.
+//!
+//! [`Config::load`] is the one way in: from a safe file to a [`Config`], or every fault at once. An absent file at the
+//! default place is a configuration too, and a safe one: all defaults. What the words mean for a protocol, and what is
+//! in the files that are named, is not known here.
+
+mod accounts;
+mod check;
+mod fault;
+mod files;
+mod model;
+mod parse;
+pub mod realm;
+pub mod sendmail_cf;
+pub mod trusted_user;
+pub mod words;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safefile::{Kind, OpenError, SafeFile, Trust};
+
+pub use accounts::{Accounts, HostAccounts};
+pub use fault::{ConfigFaults, Fault, Place};
+pub use files::NamedFile;
+pub use model::{Auth, ClientInfoFiles, Config, FileRule, Secrets, Tls};
+pub use words::{AuthOption, AuthOptions, LogLevel, MapName, MechanismName};
+
+/// Where the configuration is when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is unsafe, cannot be opened, or was named and is not there.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The file was opened and could not be read.
+    #[error("{source}: {}", safefile::display_path(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said; `FileTooLarge` above [`Config::MAX_OCTETS`].
+        source: io::Error,
+    },
+    /// What it says is wrong.
+    #[error(transparent)]
+    Faults(#[from] ConfigFaults),
+}
+
+impl Config {
+    /// The longest configuration that is read, in octets.
+    pub const MAX_OCTETS: u64 = 1 << 20;
+
+    /// Reads the configuration: the file that `--config` named, or the one at [`DEFAULT_PATH`], whose absence means
+    /// all defaults. A file that was named must be there.
+    pub fn load(named: Option<&Path>, trust: &Trust) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        match SafeFile::open(path, Kind::Configuration, trust) {
+            Ok(file) => Self::read(&file),
+            Err(error) if named.is_none() && error.is_missing() => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(file: &SafeFile) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: file.path().to_owned(), source };
+        let octets = file.read_whole(Self::MAX_OCTETS).map_err(failed)?;
+        Ok(Self::parse(file.path(), &octets, &HostAccounts)?)
+    }
+
+    /// What a text means that stands in the file `path`. Pure but for `accounts`: names of users and groups must exist.
+    pub fn parse(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Result<Self, ConfigFaults> {
+        check::config(path, text, accounts)
+    }
+}

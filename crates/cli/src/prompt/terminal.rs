@@ -168,7 +168,7 @@ impl Terminal {
     /// the signal is ignored) the echo goes off again.
     fn give_way(&self) -> io::Result<()> {
         let signal =
-            self.signals.read_signal()?.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok());
+            self.signals.read_signal()?.and_then(|info| Signal::try_from(info.ssi_signo.cast_signed()).ok());
         self.show()?;
         self.before.thread_set_mask()?;
         let raised = signal.map_or(Ok(()), raise);
