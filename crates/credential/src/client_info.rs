@@ -8,10 +8,10 @@ mod text;
 
 pub use text::{ClientInfoError, Fault};
 
-/// One entry: who to be at another server, and how.
+/// One entry: who to be at another server, and how. Names are octets, as other programs compare them.
 #[derive(Debug)]
 pub struct ClientInfo {
-    /// `U:` the user (authorization) id; where it is missing, `I:` serves. May be empty when written so.
+    /// `U:` the user (authorization) id; where it is missing, `I:` serves. Empty when written so.
     pub user: Vec<u8>,
     /// `I:` the authentication id; where it is missing, `U:` serves.
     pub authentication: Vec<u8>,
@@ -24,10 +24,15 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
+    /// The longest value that is read, in octets: sendmail's own lines end at 2048, and base64 of the longest password
+    /// has to fit.
+    pub const MAX_VALUE: usize = 8192;
+
     /// Reads the value of an entry: tokens `"TDstring"` with blanks between, T one of `U I P R M` in either case, D `:`
-    /// for literal text or `=` for base64.
+    /// for literal text or `=` for base64. `%%` in literal text is one `%`. A tag given twice counts as given last; what
+    /// follows the last token and does not begin with `"` is ignored. `P` is needed, and one of `U` and `I`.
     pub fn parse(value: &[u8]) -> Result<Self, ClientInfoError> {
-        todo!()
+        text::parse(value)
     }
 }
 
@@ -38,11 +43,10 @@ pub fn is_authinfo_key(key: &[u8]) -> bool {
 
 /// Whether a map entry holds a secret: its key is an `AuthInfo:` key, or its value has a `"P:` or `"P=` token.
 pub fn holds_secret(key: &[u8], value: &[u8]) -> bool {
-    is_authinfo_key(key) || value.windows(3).any(is_password_token)
-}
-
-fn is_password_token(start: &[u8]) -> bool {
-    matches!(start, [b'"', b'P' | b'p', b':' | b'='])
+    is_authinfo_key(key) || value.windows(3).any(|start| matches!(start, [b'"', b'P' | b'p', b':' | b'=']))
 }
 
 const PREFIX: &[u8] = b"AuthInfo:";
+
+#[cfg(test)]
+mod tests;

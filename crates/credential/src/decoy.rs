@@ -3,56 +3,27 @@
 //! A decoy is made from a key that lives in the store and from the name that was asked for, so it is the same each time
 //! and after a restart; it looks like one of the real records, in the share that they have, and no password fits it.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::identity::Identity;
-use crate::policy::{Argon2Cost, Iterations, Policy};
-use crate::record::{Record, Timestamp, Verdict};
+use crate::policy::{Policy, Salt};
+use crate::record::{ChangedBy, Credential, Label, Record, Timestamp, Verdict};
 use crate::secret::Secret;
-use crate::verifier::{DeriveError, ScramHash, VerifierKind};
+use crate::verifier::{
+    Argon2id, CramMd5, DeriveError, DigestMd5, Plain, Scram, Verifier, VerifierKind, Verifiers,
+};
+
+mod shape;
+
+pub use shape::{Shape, ShapeCounts, ShapeError};
 
 /// The key of all decoys of one store: 32 random octets, made with the store and carried by its dump.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct DecoyKey([u8; 32]);
-
-/// What a stranger can tell of a verifier before any password is right: kind, cost and length of the salt.
-///
-/// Its text is `scram-sha-256 i=65536 salt=16` or `argon2id m=19456 t=2 p=1 salt=16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Shape {
-    /// Of `argon2id`.
-    Argon2id {
-        /// Memory, passes, lanes.
-        cost: Argon2Cost,
-        /// Length of the salt in octets.
-        salt: u8,
-    },
-    /// Of a SCRAM verifier.
-    Scram {
-        /// The hash function.
-        hash: ScramHash,
-        /// The iteration count.
-        iterations: Iterations,
-        /// Length of the salt in octets.
-        salt: u8,
-    },
-}
-
-/// A text that is no shape.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not the shape of a verifier: {0}")]
-pub struct ShapeError(
-    /// The text.
-    pub String,
-);
-
-/// How many records have verifiers of each shape. The store keeps it up to date with each write.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ShapeCounts(BTreeMap<Shape, u64>);
 
 /// A record that no password fits.
 #[derive(Debug)]
@@ -72,62 +43,30 @@ impl DecoyKey {
         &self.0
     }
 
-    /// The decoy for a name: the policy's kinds, each in a shape that real records have, by their share; where none
-    /// has the kind, in the policy's own.
+    /// The decoy for a name, which is the same for every case of the realm: the policy's kinds, each in a shape that real
+    /// records have, by their share; where none has the kind, in the policy's own.
     pub fn record_for(&self, identity: &Identity, shapes: &ShapeCounts, policy: &Policy) -> Decoy {
-        todo!()
+        let name = Name::new(self, identity);
+        let place = u64::from_be_bytes(name.array("shape"));
+        let mut verifiers = Verifiers::default();
+        for kind in policy.keep.iter() {
+            let shape = shapes.pick(kind, place).or_else(|| Shape::by_policy(kind, policy));
+            if let Some(verifier) = name.verifier(kind, shape) {
+                verifiers.insert(verifier);
+            }
+        }
+        let mut record = Record::new(identity.clone(), Timestamp(0), ChangedBy::default());
+        let credential = Credential::new(Label::main(), verifiers, false, Timestamp(0));
+        // A first credential has no other to disagree with.
+        let put = record.put(credential);
+        debug_assert!(put.is_ok(), "a first credential is refused");
+        Decoy(record)
     }
 }
 
 impl fmt::Debug for DecoyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DecoyKey(…)")
-    }
-}
-
-impl Shape {
-    /// The kind of verifier.
-    pub fn kind(self) -> VerifierKind {
-        match self {
-            Self::Argon2id { .. } => VerifierKind::Argon2id,
-            Self::Scram { hash, .. } => hash.kind(),
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
-    }
-}
-
-impl FromStr for Shape {
-    type Err = ShapeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        todo!()
-    }
-}
-
-impl ShapeCounts {
-    /// Counts one more record: each of its shapes once.
-    pub fn add(&mut self, record: &Record) {
-        todo!()
-    }
-
-    /// Takes a record out of the counts again.
-    pub fn remove(&mut self, record: &Record) {
-        todo!()
-    }
-
-    /// Sets the count of one shape, as it was read from a store.
-    pub fn set(&mut self, shape: Shape, count: u64) {
-        todo!()
-    }
-
-    /// The counts, in a fixed order; none is zero.
-    pub fn iter(&self) -> impl Iterator<Item = (Shape, u64)> {
-        self.0.iter().map(|(&shape, &count)| (shape, count))
     }
 }
 
@@ -139,6 +78,83 @@ impl Decoy {
 
     /// Does the work of a check of the policy's verifier, and finds the candidate wrong.
     pub fn check(&self, candidate: &Secret, now: Timestamp) -> Result<Verdict, DeriveError> {
-        todo!()
+        self.0.check(candidate, now)?;
+        Ok(Verdict::Wrong)
     }
 }
+
+/// Where the octets of one decoy come from: HMAC-SHA-256 with the key over the name and a purpose.
+struct Name<'a> {
+    key: &'a DecoyKey,
+    name: String,
+}
+
+impl<'a> Name<'a> {
+    fn new(key: &'a DecoyKey, identity: &Identity) -> Self {
+        // No prepared name holds a NUL.
+        Self { key, name: format!("{}\0{}", identity.user, identity.realm.folded()) }
+    }
+
+    fn verifier(&self, kind: VerifierKind, shape: Option<Shape>) -> Option<Verifier> {
+        match (kind, shape) {
+            (_, Some(shape)) => self.shaped(shape),
+            (VerifierKind::CramMd5, None) => {
+                Some(Verifier::CramMd5(CramMd5::from_octets(&self.array("cram-md5"))))
+            }
+            (VerifierKind::DigestMd5, None) => {
+                Some(Verifier::DigestMd5(DigestMd5::from_parts(self.array("digest-md5"), None)))
+            }
+            (VerifierKind::Plain, None) => {
+                Some(Verifier::Plain(Plain::new(Secret::from(self.octets("plain", 32)))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The salt depends on the shape too: where shares shift and the name gets another shape, it looks as if the password
+    /// had been changed.
+    fn shaped(&self, shape: Shape) -> Option<Verifier> {
+        let part = |what: &str, length| self.octets(&format!("{what} {shape}"), length);
+        let salt = Salt::new(&part("salt", shape.salt())).ok()?;
+        match shape {
+            Shape::Argon2id { cost, .. } => {
+                let hash = part("hash", Argon2id::HASH);
+                Argon2id::from_parts(cost, salt, &hash).ok().map(Verifier::Argon2id)
+            }
+            Shape::Scram { hash, iterations, .. } => {
+                let (stored, server) = (part("stored", hash.octets()), part("server", hash.octets()));
+                Scram::from_parts(hash, iterations, salt, &stored, &server).ok().map(Verifier::Scram)
+            }
+        }
+    }
+
+    fn array<const N: usize>(&self, purpose: &str) -> [u8; N] {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.octets(purpose, N));
+        array
+    }
+
+    fn octets(&self, purpose: &str, length: usize) -> Zeroizing<Vec<u8>> {
+        let mut octets = Zeroizing::new(Vec::with_capacity(length.next_multiple_of(32)));
+        for counter in 0_u32.. {
+            if octets.len() >= length {
+                break;
+            }
+            octets.extend_from_slice(&self.block(purpose, counter));
+        }
+        octets.truncate(length);
+        octets
+    }
+
+    #[expect(clippy::expect_used, reason = "RFC 2104: HMAC takes a key of any length")]
+    fn block(&self, purpose: &str, counter: u32) -> [u8; 32] {
+        let mut hmac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key.0).expect("a key of any length");
+        for part in [purpose.as_bytes(), &[0], &counter.to_be_bytes(), self.name.as_bytes()] {
+            hmac.update(part);
+        }
+        hmac.finalize().into_bytes().into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! This is the model; its octets, version and checksum are the matter of `store`.
 
+use std::cmp::Reverse;
+
 use crate::identity::Identity;
 use crate::policy::{Cost, KindSet, Policy, Recipe, Salts};
 use crate::verifier::{Verifier, VerifierKind};
@@ -83,7 +85,14 @@ impl Record {
 
     /// A record of its parts, if they agree with each other.
     pub fn from_parts(parts: RecordParts) -> Result<Self, RecordError> {
-        todo!()
+        let credentials = &parts.credentials;
+        if credentials.len() > Self::MAX_CREDENTIALS {
+            return Err(RecordError::TooManyCredentials(credentials.len()));
+        }
+        for (index, credential) in credentials.iter().enumerate() {
+            agree(&credentials[..index], credential)?;
+        }
+        Ok(Self(parts))
     }
 
     /// The parts.
@@ -150,23 +159,45 @@ impl Record {
     /// The verifiers to make for a new password of this user: the user's own list, else the policy's; less `plain`
     /// where it is never to be kept.
     pub fn kinds_to_make(&self, policy: &Policy) -> KindSet {
-        todo!()
+        let kinds = self.0.keep.unwrap_or(policy.keep);
+        match self.0.plain {
+            PlainRule::ByPolicy => kinds,
+            PlainRule::Never => kinds.without(VerifierKind::Plain),
+        }
     }
 
     /// The recipe for a credential that is to be added, or to take the place of the one labelled `label`: the salts and
     /// costs of the user's other credentials, and fresh ones where there is no other.
     pub fn recipe(&self, label: &Label, cost: &Cost, fresh: Salts) -> Recipe {
-        todo!()
+        let mut recipe = Recipe::new(*cost, fresh);
+        let others = self.0.credentials.iter().filter(|credential| credential.label != *label);
+        for verifier in others.flat_map(|credential| &credential.verifiers) {
+            recipe.adopt(verifier);
+        }
+        recipe
     }
 
     /// Adds a credential, or replaces the one with its label.
     pub fn put(&mut self, credential: Credential) -> Result<(), RecordError> {
-        todo!()
+        let credentials = &mut self.0.credentials;
+        let place = credentials.iter().position(|other| other.label == credential.label);
+        let (before, after) = credentials.split_at(place.unwrap_or(credentials.len()));
+        agree(before, &credential)?;
+        agree(after.get(1..).unwrap_or_default(), &credential)?;
+        match place {
+            Some(index) => credentials[index] = credential,
+            None if credentials.len() == Self::MAX_CREDENTIALS => {
+                return Err(RecordError::TooManyCredentials(credentials.len() + 1));
+            }
+            None => credentials.push(credential),
+        }
+        Ok(())
     }
 
     /// Takes a credential out.
     pub fn remove(&mut self, label: &Label) -> Option<Credential> {
-        todo!()
+        let index = self.0.credentials.iter().position(|credential| credential.label == *label)?;
+        Some(self.0.credentials.remove(index))
     }
 
     /// Sets the state of one credential, or of all.
@@ -176,7 +207,10 @@ impl Record {
         state: State,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        todo!()
+        self.change(label, |credential| {
+            credential.state = state;
+            credential.changed = now;
+        })
     }
 
     /// Sets or lifts the end of one credential, or of all.
@@ -186,23 +220,75 @@ impl Record {
         expires: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        todo!()
+        self.change(label, |credential| {
+            credential.expires = expires;
+            credential.changed = now;
+        })
     }
 
-    /// Drops every verifier that is not in `kinds` from all credentials (`--keep`); `foreign` stays where nothing else
-    /// would be left, for the user could not log in before. Says what was dropped; changes nothing when a credential would
-    /// be left without any.
+    /// Drops every verifier that is not in `kinds` from all credentials (`--keep`), and says what was dropped. `foreign`,
+    /// which no list can name, stays where nothing else would be left. Changes nothing when a credential would be left
+    /// without any verifier.
     pub fn retain(&mut self, kinds: KindSet) -> Result<KindSet, RecordError> {
-        todo!()
+        let kept = |credential: &Credential| {
+            let (had, foreign) = (credential.verifiers.kinds(), KindSet::EMPTY.with(VerifierKind::Foreign));
+            let left = had.minus(had.minus(kinds));
+            if left.is_empty() { had.minus(had.minus(foreign)) } else { left }
+        };
+        if let Some(bare) = self.0.credentials.iter().find(|credential| kept(credential).is_empty()) {
+            return Err(RecordError::NothingLeft(bare.label.clone()));
+        }
+        let mut dropped = KindSet::EMPTY;
+        for credential in &mut self.0.credentials {
+            let kept = kept(credential);
+            dropped = credential.verifiers.retain(kept).iter().fold(dropped, KindSet::with);
+        }
+        Ok(dropped)
     }
 
     /// The kinds that any credential has.
     pub fn kinds(&self) -> KindSet {
-        todo!()
+        self.verifiers().map(Verifier::kind).collect()
     }
 
     /// The weakest verifier of all credentials: the record is as strong as that.
     pub fn weakest(&self) -> Option<&Verifier> {
-        todo!()
+        self.verifiers().min_by_key(|verifier| (verifier.strength(), Reverse(verifier.kind())))
+    }
+
+    /// Every verifier of every credential.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        self.0.credentials.iter().flat_map(|credential| &credential.verifiers)
+    }
+
+    fn change(
+        &mut self,
+        label: Option<&Label>,
+        mut change: impl FnMut(&mut Credential),
+    ) -> Result<(), RecordError> {
+        let Some(label) = label else {
+            self.0.credentials.iter_mut().for_each(change);
+            return Ok(());
+        };
+        let found = self.0.credentials.iter_mut().find(|credential| credential.label == *label);
+        found.map(&mut change).ok_or_else(|| RecordError::NoSuchLabel(label.clone()))
     }
 }
+
+/// Whether a credential may stand beside others: a label of its own, and salt and cost in common.
+fn agree(others: &[Credential], credential: &Credential) -> Result<(), RecordError> {
+    if others.iter().any(|other| other.label == credential.label) {
+        return Err(RecordError::DuplicateLabel(credential.label.clone()));
+    }
+    for verifier in &credential.verifiers {
+        let kind = verifier.kind();
+        let mut peers = others.iter().filter_map(|other| other.verifiers.get(kind));
+        if kind != VerifierKind::Foreign && peers.any(|peer| !peer.shares_answer_with(verifier)) {
+            return Err(RecordError::UnevenRecipe { kind, label: credential.label.clone() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub mod foreign;
 pub mod plain;
 pub mod scram;
 
-mod octets;
+pub(crate) mod octets;
 
 pub use argon2id::{Argon2id, Argon2idError};
 pub use cram_md5::CramMd5;

@@ -111,7 +111,8 @@ fn fault_of(character: char) -> Option<Prohibited> {
 }
 
 fn table_of(c: char) -> Option<Prohibited> {
-    let rows: [(fn(char) -> bool, Prohibited); 9] = [
+    type Row = (fn(char) -> bool, Prohibited);
+    let rows: [Row; 9] = [
         (tables::ascii_control_character, Prohibited::Control),
         (tables::inappropriate_for_plain_text, Prohibited::NotPlainText),
         (tables::change_display_properties_or_deprecated, Prohibited::DisplayProperty),

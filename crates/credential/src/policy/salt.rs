@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::policy::{Cost, Iterations};
-use crate::verifier::scram::ScramHash;
+use crate::verifier::{ScramHash, Verifier};
 
 /// A salt as it is hashed. Not secret; drawn by the caller.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,5 +111,20 @@ impl Recipe {
     /// Iterations and salt of one SCRAM hash.
     pub fn scram(&self, hash: ScramHash) -> (Iterations, &Salt) {
         (self.cost.iterations(hash), self.salts.scram(hash))
+    }
+
+    /// Takes over the cost and salt of a verifier that the user has already, if its kind has any.
+    pub fn adopt(&mut self, verifier: &Verifier) {
+        match verifier {
+            Verifier::Argon2id(argon2id) => {
+                self.cost.argon2id = argon2id.cost();
+                self.salts.argon2id = argon2id.salt().clone();
+            }
+            Verifier::Scram(scram) => {
+                self.cost = self.cost.with_iterations(scram.hash(), scram.iterations());
+                *self.salts.scram_mut(scram.hash()) = scram.salt().clone();
+            }
+            Verifier::Foreign(_) | Verifier::CramMd5(_) | Verifier::DigestMd5(_) | Verifier::Plain(_) => {}
+        }
     }
 }

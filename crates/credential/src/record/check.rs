@@ -1,9 +1,13 @@
 //! Checking a password against a record, for PLAIN and LOGIN and for `--verify`.
 
+use zeroize::Zeroizing;
+
 use crate::decoy::Decoy;
-use crate::record::{Label, Record, Timestamp};
+use crate::password::{MAX_PASSWORD, Password};
+use crate::policy::KindSet;
+use crate::record::{Credential, Label, Record, Timestamp};
 use crate::secret::Secret;
-use crate::verifier::DeriveError;
+use crate::verifier::{DeriveError, Verifier};
 
 /// The outcome of a check. Disabled, expired and wrong are one and the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +23,97 @@ pub enum Verdict {
 
 impl Record {
     /// Checks a candidate against the strongest verifier of each usable credential; those that share salt and cost take
-    /// one derivation together. The candidate is prepared where the credential was, and compared as sent where it is raw.
+    /// one derivation together. The candidate is prepared where the credential was, and compared as sent where it is
+    /// [raw](Credential::raw).
     pub fn check(&self, candidate: &Secret, now: Timestamp) -> Result<Verdict, DeriveError> {
-        todo!()
+        Ok(self.examine(candidate, now)?.0)
+    }
+
+    /// The verdict, and the kinds whose cost it took.
+    fn examine(&self, candidate: &Secret, now: Timestamp) -> Result<(Verdict, KindSet), DeriveError> {
+        let candidate = Candidate::new(candidate);
+        let mut answers: Vec<Answer<'_>> = Vec::new();
+        let mut verdict = Verdict::Wrong;
+        for credential in self.credentials().iter().filter(|credential| credential.is_usable(now)) {
+            let Some(verifier) = credential.verifiers.strongest() else { continue };
+            let octets = candidate.for_credential(credential);
+            let known = answers.iter().find(|answer| answer.serves(verifier, octets));
+            let is_right = if let Some(answer) = known {
+                verifier.matches(&answer.octets)
+            } else {
+                let answer = verifier.answer(self.identity(), octets)?;
+                let is_right = verifier.matches(&answer);
+                answers.push(Answer { verifier, candidate: octets, octets: answer });
+                is_right
+            };
+            if is_right && candidate.is_possible && verdict == Verdict::Wrong {
+                verdict = Verdict::Right { label: credential.label.clone() };
+            }
+        }
+        let kinds = answers.iter().map(|answer| answer.verifier.kind()).collect();
+        Ok((verdict, kinds))
     }
 }
 
 /// Checks a candidate for a user who may be absent, at a cost that does not tell: a failure costs a check of the
-/// policy's verifier, by the decoy where the record has none of its kind (or there is no usable record).
+/// policy's verifier, by the decoy where the record has none of its kind or may not be used.
 pub fn check_user(
     record: Option<&Record>,
     decoy: &Decoy,
     candidate: &Secret,
     now: Timestamp,
 ) -> Result<Verdict, DeriveError> {
-    todo!()
+    let (verdict, spent) = match record {
+        Some(record) => record.examine(candidate, now)?,
+        None => (Verdict::Wrong, KindSet::EMPTY),
+    };
+    let is_paid = decoy.record().kinds().strongest().is_some_and(|kind| spent.contains(kind));
+    if verdict == Verdict::Wrong && !is_paid {
+        decoy.check(candidate, now)?;
+    }
+    Ok(verdict)
 }
+
+/// What somebody says the password is.
+struct Candidate<'a> {
+    as_sent: &'a [u8],
+    prepared: Option<Password>,
+    /// No password is empty, over-long, or has a NUL in it, whatever an imported hash was made from.
+    is_possible: bool,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(candidate: &'a Secret) -> Self {
+        let octets = candidate.expose();
+        Self {
+            as_sent: &octets[..octets.len().min(MAX_PASSWORD)],
+            prepared: Password::prepare(candidate).ok(),
+            is_possible: Password::import(candidate).is_ok(),
+        }
+    }
+
+    /// The octets to compare. What cannot be prepared is no prepared password, yet costs the same.
+    fn for_credential(&self, credential: &Credential) -> &[u8] {
+        match &self.prepared {
+            Some(prepared) if !credential.raw => prepared.octets(),
+            _ => self.as_sent,
+        }
+    }
+}
+
+/// A derivation that was paid for.
+struct Answer<'a> {
+    verifier: &'a Verifier,
+    candidate: &'a [u8],
+    octets: Zeroizing<Vec<u8>>,
+}
+
+impl Answer<'_> {
+    /// Both candidates come from one sender, so there is nothing to hide in this comparison.
+    fn serves(&self, verifier: &Verifier, candidate: &[u8]) -> bool {
+        self.candidate == candidate && self.verifier.shares_answer_with(verifier)
+    }
+}
+
+#[cfg(test)]
+mod tests;

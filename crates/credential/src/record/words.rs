@@ -36,8 +36,8 @@ pub enum LabelError {
     Unprintable(String),
 }
 
-/// Who changed a record, and with what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who changed a record, and with what; by default nobody, with nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangedBy {
     who: String,
     app: String,

@@ -91,7 +91,7 @@ impl Argon2id {
 
     /// The PHC string.
     pub fn to_phc(&self) -> Zeroizing<String> {
-        let Argon2Fields { m, t, p } = Argon2Fields::of(self.cost);
+        let (m, t, p) = (self.cost.m_kib(), self.cost.t(), self.cost.p());
         let salt = to_base64(&BASE64_UNPADDED, self.salt.octets());
         let hash = to_base64(&BASE64_UNPADDED, &self.hash);
         Zeroizing::new(format!("$argon2id$v=19$m={m},t={t},p={p}${}${}", *salt, *hash))
@@ -113,7 +113,7 @@ impl Argon2id {
     }
 
     pub(crate) fn answer(&self, candidate: &[u8]) -> Result<Zeroizing<Vec<u8>>, DeriveError> {
-        hash(self.cost, &self.salt, candidate, Self::MAX_HASH.min(self.hash.len()))
+        hash(self.cost, &self.salt, candidate, self.hash.len())
     }
 
     pub(crate) fn matches(&self, answer: &[u8]) -> bool {
@@ -124,18 +124,6 @@ impl Argon2id {
 impl fmt::Debug for Argon2id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Argon2id").field("cost", &self.cost).finish_non_exhaustive()
-    }
-}
-
-struct Argon2Fields {
-    m: u32,
-    t: u32,
-    p: u32,
-}
-
-impl Argon2Fields {
-    fn of(cost: Argon2Cost) -> Self {
-        Self { m: cost.m_kib(), t: cost.t(), p: cost.p() }
     }
 }
 

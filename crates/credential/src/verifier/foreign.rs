@@ -5,9 +5,14 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::verifier::Strength;
+use crate::verifier::octets::{BASE64, to_base64};
+
+use crypt::{Bcrypt, ShaCrypt};
+use digest::{CyrusPlain, Pbkdf2, Salted};
 
 mod crypt;
 mod digest;
@@ -52,13 +57,14 @@ pub enum ForeignError {
         /// The limit.
         most: u32,
         /// What it asks for.
-        found: u64,
+        found: u32,
     },
 }
 
 /// A foreign hash.
 pub struct Foreign {
     scheme: Scheme,
+    text: Zeroizing<String>,
     form: Form,
 }
 
@@ -94,6 +100,17 @@ impl Scheme {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)
     }
 
+    fn malformed(self, what: &'static str) -> ForeignError {
+        ForeignError::Malformed { scheme: self, what }
+    }
+
+    fn bounded(self, found: u32, most: u32) -> Result<u32, ForeignError> {
+        if found > most {
+            return Err(ForeignError::TooCostly { scheme: self, most, found });
+        }
+        Ok(found)
+    }
+
     /// Whether a guess costs something.
     pub const fn strength(self) -> Strength {
         match self {
@@ -110,10 +127,30 @@ impl fmt::Display for Scheme {
 }
 
 impl Foreign {
+    /// The longest text, in octets: that of a salted SHA-512 with the longest salt.
+    pub const MAX_TEXT: usize = 512;
+
     /// Reads a hash in the text form of its scheme: the crypt string, `$1$SALT$ROUNDS$HEX`, or base64 of digest and
     /// salt (of salt and digest for [`Scheme::CyrusPlain`]).
     pub fn parse(scheme: Scheme, text: &str) -> Result<Self, ForeignError> {
-        todo!()
+        if text.len() > Self::MAX_TEXT {
+            return Err(scheme.malformed("too long"));
+        }
+        let form = match scheme {
+            Scheme::Bcrypt => Form::Bcrypt(Bcrypt::parse(text)?),
+            Scheme::Sha256Crypt | Scheme::Sha512Crypt => Form::ShaCrypt(ShaCrypt::parse(scheme, text)?),
+            Scheme::SaltedSha1 | Scheme::SaltedSha256 | Scheme::SaltedSha512 => {
+                Form::Salted(Salted::parse(scheme, text)?)
+            }
+            Scheme::Pbkdf2Sha1 => Form::Pbkdf2(Pbkdf2::parse(text)?),
+            Scheme::CyrusPlain => Form::CyrusPlain(CyrusPlain::parse(text)?),
+        };
+        Ok(Self { scheme, text: Zeroizing::new(text.to_owned()), form })
+    }
+
+    /// The same of octets that another server's file holds in binary, or in another encoding.
+    pub(crate) fn from_octets(scheme: Scheme, octets: &[u8]) -> Result<Self, ForeignError> {
+        Self::parse(scheme, &to_base64(&BASE64, octets))
     }
 
     /// How it was made.
@@ -122,16 +159,29 @@ impl Foreign {
     }
 
     /// The text that [`Foreign::parse`] reads.
-    pub fn text(&self) -> Zeroizing<String> {
-        todo!()
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn answer(&self, candidate: &[u8]) -> Zeroizing<Vec<u8>> {
-        todo!()
+        match &self.form {
+            Form::Bcrypt(bcrypt) => bcrypt.answer(candidate),
+            Form::ShaCrypt(sha_crypt) => sha_crypt.answer(candidate),
+            Form::Salted(salted) => salted.answer(candidate),
+            Form::Pbkdf2(pbkdf2) => pbkdf2.answer(candidate),
+            Form::CyrusPlain(cyrus) => cyrus.answer(candidate),
+        }
     }
 
     pub(crate) fn matches(&self, answer: &[u8]) -> bool {
-        todo!()
+        let kept = match &self.form {
+            Form::Bcrypt(bcrypt) => bcrypt.kept(),
+            Form::ShaCrypt(sha_crypt) => sha_crypt.kept(),
+            Form::Salted(salted) => salted.kept(),
+            Form::Pbkdf2(pbkdf2) => pbkdf2.kept(),
+            Form::CyrusPlain(cyrus) => cyrus.kept(),
+        };
+        kept.ct_eq(answer).into()
     }
 }
 
@@ -141,4 +191,14 @@ impl fmt::Debug for Foreign {
     }
 }
 
-enum Form {}
+/// A hash taken apart. Each form makes, of a candidate, what it keeps of the password.
+enum Form {
+    Bcrypt(Bcrypt),
+    ShaCrypt(ShaCrypt),
+    Salted(Salted),
+    Pbkdf2(Pbkdf2),
+    CyrusPlain(CyrusPlain),
+}
+
+#[cfg(test)]
+mod tests;

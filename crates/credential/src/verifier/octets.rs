@@ -15,6 +15,14 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) const BASE64_UNPADDED: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, base64::engine::general_purpose::NO_PAD);
 
+/// Base64 in bcrypt's alphabet; crypt(3) ignores the spare bits of the last character, so they may be anything.
+pub(crate) const BASE64_BCRYPT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::BCRYPT,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Decodes `text`, which must not decode to more than `most` octets.
 pub(crate) fn from_base64(engine: &GeneralPurpose, text: &[u8], most: usize) -> Option<Zeroizing<Vec<u8>>> {
     if text.len() > most.div_ceil(3) * 4 {
@@ -43,17 +51,6 @@ pub(crate) fn from_hex(text: &[u8], most: usize) -> Option<Zeroizing<Vec<u8>>> {
         octets.push(digit(pair[0])? << 4 | digit(pair[1])?);
     }
     Some(octets)
-}
-
-/// Encodes as lower-case hexadecimal digits.
-pub(crate) fn to_hex(octets: &[u8]) -> Zeroizing<String> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = Zeroizing::new(String::with_capacity(octets.len() * 2));
-    for octet in octets {
-        text.push(DIGITS[usize::from(octet >> 4)].into());
-        text.push(DIGITS[usize::from(octet & 15)].into());
-    }
-    text
 }
 
 fn digit(octet: u8) -> Option<u8> {

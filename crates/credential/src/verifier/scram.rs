@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::policy::{Iterations, Salt};
+use crate::policy::{CostError, Iterations, Salt, SaltError};
 use crate::verifier::VerifierKind;
+use crate::verifier::octets::{BASE64, from_base64, from_decimal};
 
 /// The hash functions that SCRAM is kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +37,18 @@ pub struct Scram {
 /// Why parts are no SCRAM verifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScramError {
+    /// The iteration count is not a number.
+    #[error("iteration count is not a number")]
+    NotANumber,
+    /// The salt or a key is not base64, or far too long.
+    #[error("{0} is not base64, or too long")]
+    NotBase64(&'static str),
+    /// An iteration count that is refused.
+    #[error(transparent)]
+    Cost(#[from] CostError),
+    /// A salt of no allowed length.
+    #[error(transparent)]
+    Salt(#[from] SaltError),
     /// A key is not as long as the hash.
     #[error("{name} has {expected} octets, not {found}", expected = .hash.octets())]
     KeyLength {
@@ -97,6 +110,19 @@ impl Scram {
         }
         let own = |key: &[u8]| Zeroizing::new(key.to_vec());
         Ok(Self { hash, iterations, salt, stored_key: own(stored_key), server_key: own(server_key) })
+    }
+
+    /// A verifier of the four texts that Cyrus SASL and Dovecot write, each with its own signs between.
+    pub(crate) fn from_texts(
+        hash: ScramHash,
+        [count, salt, stored, server]: [&str; 4],
+    ) -> Result<Self, ScramError> {
+        let decode = |name, text: &str| {
+            from_base64(&BASE64, text.as_bytes(), Salt::MAX).ok_or(ScramError::NotBase64(name))
+        };
+        let iterations = Iterations::new(from_decimal(count).ok_or(ScramError::NotANumber)?)?;
+        let salt = Salt::new(&decode("salt", salt)?)?;
+        Self::from_parts(hash, iterations, salt, &decode("StoredKey", stored)?, &decode("ServerKey", server)?)
     }
 
     /// The hash function.
