@@ -14,7 +14,7 @@ use safefile::{Kind, OpenError, ReplaceError, Replacement, Stamp, Trust};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use name::{MapName, MapType, NameError, TypeInfo, types};
+pub use name::{MapName, MapType, NameError, Readers, TypeInfo, types};
 
 /// Opens a map: `hash:/etc/mail/access`, or a path without a type, which the magic number then decides.
 ///

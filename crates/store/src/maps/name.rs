@@ -84,6 +84,17 @@ pub struct TypeInfo {
     pub can_read: bool,
     /// Whether such files are written.
     pub can_write: bool,
+    /// Who reads such files: it decides who is to own a new one.
+    pub readers: Readers,
+}
+
+/// Who reads the files of a type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Readers {
+    /// Our programs alone.
+    Gatepost,
+    /// sendmail, Postfix and others too: they have their own mind about who may own a map.
+    OtherPrograms,
 }
 
 /// Every type that is known, also those that are not yet read or written.
@@ -144,13 +155,32 @@ fn list(which: impl Fn(&TypeInfo) -> bool) -> String {
 }
 
 const TYPES: [TypeInfo; 6] = [
-    TypeInfo { map_type: MapType::Redb, name: "redb", suffix: ".redb", can_read: true, can_write: true },
-    TypeInfo { map_type: MapType::Hash, name: "hash", suffix: ".db", can_read: true, can_write: false },
-    TypeInfo { map_type: MapType::Btree, name: "btree", suffix: ".db", can_read: true, can_write: false },
-    TypeInfo { map_type: MapType::Cdb, name: "cdb", suffix: ".cdb", can_read: false, can_write: false },
-    TypeInfo { map_type: MapType::Lmdb, name: "lmdb", suffix: ".lmdb", can_read: false, can_write: false },
-    TypeInfo { map_type: MapType::Gdbm, name: "gdbm", suffix: ".gdbm", can_read: false, can_write: false },
+    TypeInfo {
+        map_type: MapType::Redb,
+        name: "redb",
+        suffix: ".redb",
+        can_read: true,
+        can_write: true,
+        readers: Readers::Gatepost,
+    },
+    foreign(MapType::Hash, "hash", ".db", Reading::Done),
+    foreign(MapType::Btree, "btree", ".db", Reading::Done),
+    foreign(MapType::Cdb, "cdb", ".cdb", Reading::NotYet),
+    foreign(MapType::Lmdb, "lmdb", ".lmdb", Reading::NotYet),
+    foreign(MapType::Gdbm, "gdbm", ".gdbm", Reading::NotYet),
 ];
+
+/// Whether there is code that reads a type.
+enum Reading {
+    Done,
+    NotYet,
+}
+
+/// A type of other programs; none of them is written.
+const fn foreign(map_type: MapType, name: &'static str, suffix: &'static str, reading: Reading) -> TypeInfo {
+    let can_read = matches!(reading, Reading::Done);
+    TypeInfo { map_type, name, suffix, can_read, can_write: false, readers: Readers::OtherPrograms }
+}
 
 #[cfg(test)]
 mod tests {
