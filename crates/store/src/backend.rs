@@ -1,0 +1,148 @@
+//! The file beneath redb: one descriptor that `safefile` has judged, with locks that end.
+//!
+//! Wraps redb's own file backend for what it lacks: a lock that gives up at the operation's deadline; an existing
+//! file of length 0 is damage and is never filled with a fresh, empty database; and after a panic nothing more is
+//! written through the handle that saw it.
+
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+use thiserror::Error;
+
+use crate::wait::{Deadline, PollError};
+
+/// Whether the file is expected to hold a database already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// It does: a length of 0 is damage.
+    Database,
+    /// It is new and empty; only an explicit "create" says so.
+    Nothing,
+}
+
+/// Stops all writing through one backend; shared by the backend, which redb owns, and the handle around redb.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Freeze(Arc<AtomicBool>);
+
+impl Freeze {
+    /// From now on nothing is written: a handle that met damage must not "repair" it while it closes.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.0.load(Ordering::Acquire) {
+            return Err(io::Error::other(Frozen));
+        }
+        Ok(())
+    }
+}
+
+/// A file given to redb. It must own the only descriptor of its open file description: two users of one description
+/// do not exclude each other.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    file: FileBackend,
+    expect: Expect,
+    freeze: Freeze,
+}
+
+impl Backend {
+    /// Around a file that nobody else has a descriptor of.
+    pub(crate) fn new(file: File, expect: Expect, freeze: Freeze) -> Result<Self, redb::DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, expect, freeze })
+    }
+
+    fn lock(
+        &self,
+        attempt: impl Fn(&FileBackend) -> Result<bool, redb::BackendError>,
+    ) -> Result<(), redb::BackendError> {
+        Deadline::current().poll(|| attempt(&self.file).map(|got| got.then_some(()))).map_err(|error| {
+            match error {
+                PollError::TimedOut(limit) => {
+                    redb::BackendError::Io(io::Error::new(io::ErrorKind::TimedOut, LockTimeout(limit)))
+                }
+                PollError::Failed(error) => error,
+            }
+        })
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> Result<u64, io::Error> {
+        match self.file.len()? {
+            0 if self.expect == Expect::Database => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, EmptyFile))
+            }
+            len => Ok(len),
+        }
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.freeze.check()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.freeze.check()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.freeze.check()?;
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> Result<(), io::Error> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, redb::BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, redb::BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), redb::BackendError> {
+        self.lock(|file| file.try_lock_range(start, end))
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), redb::BackendError> {
+        self.lock(|file| file.try_lock_shared_range(start, end))
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), redb::BackendError> {
+        self.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, redb::BackendError> {
+        self.file.query_lock_range(start, end)
+    }
+}
+
+/// A lock was not to be had in time; travels through redb inside an `io::Error`.
+#[derive(Debug, Error)]
+#[error("another process holds a lock on the file for more than {0:?}")]
+pub(crate) struct LockTimeout(pub(crate) Duration);
+
+/// A file that should hold a database has length 0.
+#[derive(Debug, Error)]
+#[error("the file is empty")]
+pub(crate) struct EmptyFile;
+
+/// Writing through a handle that met damage.
+#[derive(Debug, Error)]
+#[error("the file was found damaged and is not written to any more")]
+pub(crate) struct Frozen;

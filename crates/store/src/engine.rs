@@ -1,0 +1,205 @@
+//! redb as this house uses it: one mode, one cache size, one way to open, read, write and close.
+//!
+//! Every call goes through [`crate::guard`]. What is not here: paths, tables and what they mean.
+
+use std::fs::File;
+use std::time::Duration;
+
+use redb::{
+    Builder, ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    TransactionError, WriteTransaction,
+};
+
+use crate::backend::{Backend, Expect, Freeze};
+use crate::guard::{self, Trouble};
+use crate::wait::{Deadline, Wait};
+
+/// An open redb file. Dropping it closes it, as [`Handle::close`] does, without saying whether that succeeded.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    engine: Option<Engine>,
+    freeze: Freeze,
+}
+
+enum Engine {
+    Write(Database),
+    Read(ReadOnlyDatabase),
+}
+
+/// What becomes of a write transaction.
+pub(crate) enum End<T> {
+    /// It becomes durable, then visible.
+    Commit(T),
+    /// Nothing happened.
+    Abort(T),
+}
+
+/// What a check of all pages found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// All checksums agree.
+    Sound,
+    /// Something did not agree, and redb has mended it from what it keeps twice.
+    Mended,
+}
+
+impl Handle {
+    /// Opens an existing database for reading; the descriptor needs no more than that.
+    pub(crate) fn open_read(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(file, Expect::Database, deadline, |backend| {
+            Ok(Engine::Read(builder().open_read_only_with_backend(backend)?))
+        })
+    }
+
+    /// Opens an existing database for reading and writing, and heals what a killed writer left.
+    pub(crate) fn open_write(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(file, Expect::Database, deadline, |backend| {
+            Ok(Engine::Write(builder().create_with_backend(backend)?))
+        })
+    }
+
+    /// Opens an existing database for writing after every page of it has been checked.
+    pub(crate) fn open_checked(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(file, Expect::Database, deadline, |backend| {
+            let mut builder = builder();
+            builder.set_check_integrity_on_open(true);
+            Ok(Engine::Write(builder.create_with_backend(backend)?))
+        })
+    }
+
+    /// Makes a database in an empty file that has no name yet: a process killed here leaves a file that never opens.
+    pub(crate) fn create(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(file, Expect::Nothing, deadline, |backend| {
+            Ok(Engine::Write(builder().create_with_backend(backend)?))
+        })
+    }
+
+    /// Runs `body` on the last committed state. A read transaction that is held open stops the reuse of pages: bodies
+    /// are short.
+    pub(crate) fn read<T>(
+        &self,
+        deadline: &Deadline,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.noting_damage(|| {
+            guard::call(deadline, || {
+                let transaction = match self.engine()? {
+                    Engine::Write(database) => database.begin_read()?,
+                    Engine::Read(database) => database.begin_read()?,
+                };
+                body(&transaction)
+            })
+        })
+    }
+
+    /// Runs `body` in the one write transaction that there is, waiting for others' to end. When this returns after
+    /// [`End::Commit`], the change is on disk as far as `fdatasync` goes.
+    pub(crate) fn write<T>(
+        &self,
+        deadline: &Deadline,
+        body: impl FnOnce(&WriteTransaction) -> Result<End<T>, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.noting_damage(|| {
+            guard::call(deadline, || {
+                let mut transaction = self.begin_write(deadline)?;
+                transaction.set_durability(Durability::Immediate)?;
+                match body(&transaction)? {
+                    End::Commit(value) => {
+                        transaction.commit()?;
+                        Ok(value)
+                    }
+                    End::Abort(value) => {
+                        transaction.abort()?;
+                        Ok(value)
+                    }
+                }
+            })
+        })
+    }
+
+    /// Checks every page of the file, as one writer among the others. Of this process nobody else may be using the
+    /// handle: hence `&mut`.
+    pub(crate) fn check_pages(&mut self, deadline: &Deadline) -> Result<Pages, Trouble> {
+        let Some(Engine::Write(database)) = &mut self.engine else { return Err(Trouble::Spent) };
+        let result = guard::call(deadline, || Ok(database.check_integrity()?));
+        self.noting_damage(|| result).map(|sound| if sound { Pages::Sound } else { Pages::Mended })
+    }
+
+    /// Closes the file and says whether that succeeded.
+    pub(crate) fn close(mut self, deadline: &Deadline) -> Result<(), Trouble> {
+        let Some(engine) = self.engine.take() else { return Ok(()) };
+        guard::call(deadline, || {
+            match engine {
+                Engine::Write(database) => database.close()?,
+                Engine::Read(database) => database.close()?,
+            }
+            Ok(())
+        })
+    }
+
+    fn open(
+        file: File,
+        expect: Expect,
+        deadline: &Deadline,
+        open: impl FnOnce(Backend) -> Result<Engine, redb::DatabaseError>,
+    ) -> Result<Self, Trouble> {
+        let freeze = Freeze::default();
+        let engine = guard::call(deadline, || Ok(open(Backend::new(file, expect, freeze.clone())?)?))?;
+        Ok(Self { engine: Some(engine), freeze })
+    }
+
+    fn engine(&self) -> Result<&Engine, Trouble> {
+        self.engine.as_ref().ok_or(Trouble::Spent)
+    }
+
+    fn begin_write(&self, deadline: &Deadline) -> Result<WriteTransaction, Trouble> {
+        let Engine::Write(database) = self.engine()? else {
+            return Err(Trouble::Io(std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem)));
+        };
+        Ok(deadline.poll(|| match database.try_begin_write() {
+            Ok(transaction) => Ok(Some(transaction)),
+            Err(TransactionError::WouldBlock) => Ok(None),
+            Err(error) => Err(error),
+        })?)
+    }
+
+    /// A handle that met damage writes nothing more, not even when it is closed: the file stays as it was found.
+    fn noting_damage<T>(&self, body: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        body().inspect_err(|trouble| {
+            if matches!(trouble, Trouble::Damaged(_)) {
+                self.freeze.set();
+            }
+        })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            let deadline = Wait::up_to(PATIENCE_WHILE_CLOSING).start(Duration::ZERO);
+            let _ = guard::call(&deadline, || {
+                drop(engine);
+                Ok(())
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Write(_) => "Write",
+            Self::Read(_) => "Read",
+        })
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE_OCTETS);
+    builder
+}
+
+/// redb's own default is 1 GiB. The branches of a million users fit in this, which is what a look-up needs again.
+const CACHE_OCTETS: usize = 32 * 1024 * 1024;
+const PATIENCE_WHILE_CLOSING: Duration = Duration::from_secs(1);

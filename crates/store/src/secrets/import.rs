@@ -1,0 +1,244 @@
+//! Users of other programs: read from their files, derived over all cores, put into the store batch by batch.
+//!
+//! A source is an iterator of [`ImportedUser`]s and faults: [`sasldb`], [`passwd_file`], [`text`]. [`run`] takes one
+//! and fills a store. Each batch is one transaction, so an import that was interrupted has imported whole users, and
+//! can be run again: who is there already is skipped before anything is derived.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use credential::{ChangedBy, Identity, PasswordError, Policy, Secret, Timestamp, Verifiers};
+use thiserror::Error;
+
+use crate::error::StoreError;
+use crate::secrets::SecretStore;
+
+pub mod passwd_file;
+pub mod sasldb;
+pub mod text;
+
+/// What another program's file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Cyrus sasldb, of version 2 or 1, in Berkeley DB hash or btree.
+    Sasldb,
+    /// Dovecot passwd-file.
+    PasswdFile,
+    /// `user:password` text.
+    Text,
+}
+
+/// What [`Format::of`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A format that can be imported.
+    Readable(Format),
+    /// A database in a format that is not read yet: its name, for people.
+    NotReadYet(&'static str),
+}
+
+impl Format {
+    /// Guesses the format from the first [`Format::ENOUGH`] octets of a file (or all there are).
+    pub fn of(start: &[u8]) -> Found {
+        let _ = start;
+        unimplemented!()
+    }
+
+    /// How many octets of a file tell its format.
+    pub const ENOUGH: usize = 64 * 1024;
+}
+
+/// A user as another program's file has it.
+#[derive(Debug)]
+pub struct ImportedUser {
+    /// Who.
+    pub identity: Identity,
+    /// What the file has of the password.
+    pub material: Material,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// What a file has of a password.
+#[derive(Debug)]
+pub enum Material {
+    /// The password, from which the policy's verifiers are derived.
+    Clear(Secret),
+    /// Something to check with.
+    Verifiers(Verifiers),
+}
+
+/// Where in the source something stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// A line, counted from 1.
+    Line(u64),
+    /// The records of this user, as `user@realm` (escaped), in a database.
+    Records(String),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Records(user) => write!(f, "the records of {user}"),
+        }
+    }
+}
+
+/// Why one user was not imported.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{at}: {reason}")]
+pub struct ImportFault {
+    /// Where.
+    pub at: At,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why one user, or what stands in the place of one, is not imported.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A scheme or property that is not taken over: its name.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// Not what the format wants.
+    #[error("{0}")]
+    Malformed(String),
+    /// A name that cannot be prepared.
+    #[error("{0}")]
+    Name(#[from] credential::identity::NameError),
+    /// A password that cannot be used.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
+    /// The source cannot be read any further.
+    #[error("the source cannot be read any further: {0}")]
+    Unreadable(String),
+}
+
+/// How to import.
+#[derive(Debug)]
+pub struct Plan {
+    /// Which verifiers to derive, at which cost.
+    pub policy: Policy,
+    /// Over how many threads derivation is spread.
+    pub threads: NonZeroUsize,
+    /// At most how many users go into one transaction. A batch is also closed after a second.
+    pub batch: NonZeroUsize,
+    /// What happens to users who are there already.
+    pub existing: Existing,
+    /// Whether anything is changed at all.
+    pub mode: Mode,
+    /// Who imports, with what: recorded with each user. A user whom the same one has imported before counts as
+    /// [`Skip::AlreadyImported`], so the name of the file belongs into it.
+    pub by: ChangedBy,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What happens to users who are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They stay as they are.
+    Keep,
+    /// They are replaced, with everything that their records hold; but never by a user whose realm is spelled in
+    /// another case.
+    Replace,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Yes.
+    Import,
+    /// No: everything is read and judged, nothing derived or written.
+    DryRun,
+}
+
+/// What became of one user; told as it happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// In the store, durably (or would be, in a dry run).
+    Imported(&'a Identity),
+    /// Not touched.
+    Skipped(&'a Identity, &'a Skip),
+    /// Not imported.
+    Failed(&'a ImportFault),
+}
+
+/// Why a user was not touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Skip {
+    /// The same import has been here before.
+    AlreadyImported,
+    /// The store has this user already.
+    Exists,
+    /// The source has this user twice; the first one counts.
+    Duplicate,
+    /// The store, or the source further up, has this user in a realm that differs only in case: its spelling.
+    RealmCase(String),
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyImported => f.write_str("already imported"),
+            Self::Exists => f.write_str("in the store already"),
+            Self::Duplicate => f.write_str("a second time in the source"),
+            Self::RealmCase(realm) => write!(f, "there already in the realm spelled {realm}"),
+        }
+    }
+}
+
+/// What an import did, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Users imported, those that were replaced included.
+    pub imported: u64,
+    /// Of these, users who were there before.
+    pub replaced: u64,
+    /// Of these, users whose password SASLprep refuses; it was taken as its octets stand.
+    pub raw: u64,
+    /// Of these, users whose password is not known: they have the hash of the other program.
+    pub hashed: u64,
+    /// Users whom the same import had brought before.
+    pub already_imported: u64,
+    /// Users who were in the store already and stayed as they were.
+    pub existing: u64,
+    /// Users whom the source has a second time.
+    pub duplicates: u64,
+    /// Users who are there in a realm that differs only in case.
+    pub realm_case: u64,
+    /// Users that could not be imported.
+    pub failed: u64,
+    /// Of these, by name of the scheme or property that is not supported.
+    pub unsupported: BTreeMap<String, u64>,
+    /// Realms that differ only in case: folded, and the spellings.
+    pub realms: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Why an import ended before its source. What was imported stays, and the import can be run again.
+#[derive(Debug, Error)]
+#[error("{source}")]
+pub struct ImportError {
+    /// What had been done.
+    pub report: Report,
+    /// What ended it.
+    pub source: StoreError,
+}
+
+/// Imports everything that a source has.
+///
+/// # Errors
+/// [`ImportError`] when the store fails. Faults of single users are told to `observe` and counted.
+pub fn run(
+    source: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
+    store: &SecretStore,
+    plan: &Plan,
+    observe: &mut dyn FnMut(&Event<'_>),
+) -> Result<Report, Box<ImportError>> {
+    let _ = (source, store, plan, observe);
+    unimplemented!()
+}

@@ -1,0 +1,125 @@
+//! The four tables of a store, and reading one user from them.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `header` | one fixed key | format, time of creation, decoy key, number of users and of changes |
+//! | `users` | folded realm, NUL, user | the record |
+//! | `witnesses` | 16 octets of SHA-256 of the key above | 8 octets of the record's checksum |
+//! | `shapes` | text of a [`Shape`] | how many records have it (u64) |
+//!
+//! Values of all but `witnesses` end with their checksum ([`super::seal`]). Witnesses are there for what a checksum
+//! cannot see, a record that is *missing*: redb does not compare page checksums when it reads, and a damaged page in
+//! the tree of users would make a user vanish. The witness stands in another tree and at another place in it, so one
+//! damaged page never makes both go. A user is absent only where both say so.
+
+use credential::{Record, Shape, ShapeCounts};
+use redb::{ReadTransaction, ReadableTable, TableDefinition};
+
+use crate::guard::Trouble;
+use crate::secrets::header::{self, Header, HeaderError};
+use crate::secrets::key::Key;
+use crate::secrets::record;
+use crate::secrets::seal::{self, Checksum, Table};
+
+pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+pub(crate) const HEADER: Definition = Definition::new("header");
+pub(crate) const USERS: Definition = Definition::new("users");
+pub(crate) const WITNESSES: Definition = Definition::new("witnesses");
+pub(crate) const SHAPES: Definition = Definition::new("shapes");
+
+/// Any table of ours, open for reading or writing.
+pub(crate) trait Octets: ReadableTable<&'static [u8], &'static [u8]> {}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> Octets for T {}
+
+/// A record as it is stored, with the checksum that is its revision.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) record: Record,
+    pub(crate) sum: Checksum,
+}
+
+/// Octets of a record's checksum that its witness repeats.
+pub(crate) const WITNESS: usize = 8;
+
+/// The witness's value for a record.
+pub(crate) fn witness(sum: &Checksum) -> &[u8] {
+    &sum[..WITNESS]
+}
+
+/// Reads the header.
+pub(crate) fn read_header(transaction: &ReadTransaction) -> Result<Header, Trouble> {
+    header(&transaction.open_table(HEADER)?)
+}
+
+/// Reads the header from its table.
+pub(crate) fn header(table: &impl Octets) -> Result<Header, Trouble> {
+    let value = table.get(header::KEY)?.ok_or_else(|| Trouble::damaged("the header is missing"))?;
+    Header::from_octets(value.value()).map_err(|error| match error {
+        HeaderError::Damaged(what) => Trouble::Damaged(what),
+        HeaderError::Format(found) => Trouble::OtherFormat(found),
+    })
+}
+
+/// Looks a user up. Both tables are asked whatever the first one says, so that a user who is absent costs as much as
+/// one who is there.
+pub(crate) fn find(
+    users: &impl Octets,
+    witnesses: &impl Octets,
+    key: &Key,
+) -> Result<Option<Found>, Trouble> {
+    let stored = users.get(key.octets())?;
+    let witnessed = witnesses.get(key.witness().as_slice())?;
+    match (stored, witnessed) {
+        (None, None) => Ok(None),
+        (Some(value), Some(seen)) => {
+            let found = decode(key, value.value())?;
+            if seen.value() == witness(&found.sum) { Ok(Some(found)) } else { Err(disagree()) }
+        }
+        _ => Err(disagree()),
+    }
+}
+
+/// Reads a stored record and sees that it is the one that belongs under this key.
+pub(crate) fn decode(key: &Key, stored: &[u8]) -> Result<Found, Trouble> {
+    let (octets, sum) = seal::open(Table::Users, key.octets(), stored)
+        .ok_or_else(|| Trouble::damaged("a user's record does not match its checksum"))?;
+    let record = record::decode(octets).map_err(|error| match error {
+        record::DecodeError::Version(found) => Trouble::OtherFormat(found.into()),
+        other => Trouble::Damaged(other.to_string()),
+    })?;
+    if Key::of(record.identity()) == *key {
+        Ok(Found { record, sum })
+    } else {
+        Err(Trouble::damaged("a user's record stands under another user's key"))
+    }
+}
+
+/// Reads how many records have which shape.
+pub(crate) fn shapes(table: &impl Octets) -> Result<ShapeCounts, Trouble> {
+    let mut counts = ShapeCounts::default();
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        let (shape, count) = shape(key.value(), value.value())
+            .ok_or_else(|| Trouble::damaged("a count of verifiers is not as it was written"))?;
+        counts.set(shape, count);
+    }
+    Ok(counts)
+}
+
+/// The stored form of one count.
+pub(crate) fn shape_octets(shape: Shape, count: u64) -> (Vec<u8>, Vec<u8>) {
+    let key = shape.to_string().into_bytes();
+    let value = seal::seal(Table::Shapes, &key, &count.to_be_bytes()).0.to_vec();
+    (key, value)
+}
+
+fn shape(key: &[u8], value: &[u8]) -> Option<(Shape, u64)> {
+    let (count, _) = seal::open(Table::Shapes, key, value)?;
+    Some((std::str::from_utf8(key).ok()?.parse().ok()?, u64::from_be_bytes(count.try_into().ok()?)))
+}
+
+fn disagree() -> Trouble {
+    Trouble::damaged("a user's record and its witness disagree")
+}
