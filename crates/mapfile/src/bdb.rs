@@ -5,6 +5,7 @@
 mod btree;
 mod dup;
 mod hash;
+mod leaf;
 mod meta;
 mod overflow;
 mod page;

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::dup::{Item, Values};
+use super::leaf::{self, DELETED, KEY_DATA, LONG_ITEM_OCTETS, Leaf, OVERFLOW};
 use super::meta::{Meta, damaged};
-use super::overflow::Chain;
+use super::overflow::Stored;
 use super::page::{Page, Pages};
 use super::tree::{self, INTERNAL_OCTETS, Leaves, Node, Shape, aligned};
 use crate::page::Seen;
@@ -42,7 +43,7 @@ impl<S: PageSource> BtreeFile<S> {
     /// as less than any key, and its octets may be stale.
     fn child_for(&self, page: &Page<'_>, key: &[u8]) -> Result<u16, MapFileError> {
         first_where(1, page.items, |item| {
-            self.compare(&separator(page, item)?, key).map(|order| order == Ordering::Greater)
+            separator(page, item)?.compare(&self.pages, key).map(|order| order == Ordering::Greater)
         })
         .map(|above| above - 1)
     }
@@ -50,24 +51,20 @@ impl<S: PageSource> BtreeFile<S> {
     /// The first pair on a leaf whose key is not less than `key`.
     fn pair_for(&self, leaf: &Page<'_>, key: &[u8]) -> Result<u16, MapFileError> {
         first_where(0, leaf.items / 2, |pair| {
-            self.compare(&key_item(leaf, pair)?, key).map(|order| order != Ordering::Less)
+            leaf::key(leaf, pair)?.compare(&self.pages, key).map(|order| order != Ordering::Less)
         })
     }
 
-    /// Octets compare as unsigned numbers, and a prefix sorts before what it is a prefix of.
-    fn compare(&self, item: &Item<'_>, key: &[u8]) -> Result<Ordering, MapFileError> {
-        match item {
-            Item::Chain(chain) => chain.compare(&self.pages, key),
-            Item::Here(octets) | Item::Set(octets) => Ok((*octets).cmp(key)),
-            Item::Tree(root) => Err(MapFileError::damaged(*root, Fault::ItemType(DUPLICATE))),
+    fn values(&self, page: &Page<'_>, item: &Item<'_>, seen: &mut Seen) -> Result<Values<'_>, MapFileError> {
+        if item.is_several() && self.duplicates == Duplicates::Refused {
+            return Err(page.damaged(Fault::NoDuplicates));
         }
+        Values::of(&self.pages, page.number, item, seen)
     }
 
-    fn values(&self, leaf: &Page<'_>, item: &Item<'_>, seen: &mut Seen) -> Result<Values<'_>, MapFileError> {
-        if matches!(item, Item::Tree(_)) && self.duplicates == Duplicates::Refused {
-            return Err(leaf.damaged(Fault::NoDuplicates));
-        }
-        Values::of(&self.pages, leaf.number, item, seen)
+    /// What a record is whose key has been met.
+    fn again(&self) -> Occurrence {
+        if self.duplicates == Duplicates::Refused { Occurrence::Shadowed } else { Occurrence::Further }
     }
 }
 
@@ -82,13 +79,13 @@ impl<S: PageSource> MapReader for BtreeFile<S> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, MapFileError> {
         let mut seen = Seen::default();
-        let leaf = self.leaf_for(key, &mut seen)?;
-        for pair in self.pair_for(&leaf, key)?..leaf.items / 2 {
-            if self.compare(&key_item(&leaf, pair)?, key)?.is_ne() {
+        let page = self.leaf_for(key, &mut seen)?;
+        for pair in self.pair_for(&page, key)?..page.items / 2 {
+            if !leaf::key(&page, pair)?.is(&self.pages, key)? {
                 break;
             }
-            if let Some(item) = value_item(&leaf, pair)? {
-                return self.values(&leaf, &item, &mut seen)?.next(&self.pages, &mut seen);
+            if let Some(item) = leaf::value(&page, pair)? {
+                return self.values(&page, &item, &mut seen)?.next(&self.pages, &mut seen);
             }
         }
         Ok(None)
@@ -98,9 +95,8 @@ impl<S: PageSource> MapReader for BtreeFile<S> {
         Box::new(BtreeRecords {
             file: self,
             seen: Seen::default(),
-            leaves: None,
-            started: false,
-            place: None,
+            leaves: Walk::NotStarted,
+            leaf: None,
             key: None,
             values: Values::Done,
         })
@@ -111,12 +107,16 @@ impl<S: PageSource> MapReader for BtreeFile<S> {
 struct BtreeRecords<'a, S> {
     file: &'a BtreeFile<S>,
     seen: Seen,
-    leaves: Option<Leaves<'a>>,
-    started: bool,
-    /// The leaf and the pair on it that is next.
-    place: Option<(Page<'a>, u16)>,
+    leaves: Walk<'a>,
+    leaf: Option<Leaf<'a>>,
     key: Option<Key>,
     values: Values<'a>,
+}
+
+enum Walk<'a> {
+    NotStarted,
+    Under(Leaves<'a>),
+    Failed,
 }
 
 /// The key whose values are being given.
@@ -131,12 +131,12 @@ struct Key {
 impl<'a, S: PageSource> BtreeRecords<'a, S> {
     fn step(&mut self) -> Result<Option<Record>, MapFileError> {
         loop {
-            if let Some(key) = &mut self.key {
-                if let Some(value) = self.values.next(&self.file.pages, &mut self.seen)? {
-                    let record = Record { key: Arc::clone(&key.octets), value, occurrence: key.occurrence };
-                    key.occurrence = self.file.again();
-                    return Ok(Some(record));
-                }
+            if let Some(key) = &mut self.key
+                && let Some(value) = self.values.next(&self.file.pages, &mut self.seen)?
+            {
+                let record = Record { key: Arc::clone(&key.octets), value, occurrence: key.occurrence };
+                key.occurrence = self.file.again();
+                return Ok(Some(record));
             }
             if !self.next_pair()? {
                 return Ok(None);
@@ -146,62 +146,56 @@ impl<'a, S: PageSource> BtreeRecords<'a, S> {
 
     fn next_pair(&mut self) -> Result<bool, MapFileError> {
         loop {
-            if let Some((leaf, pair)) = self.place.take_if(|(leaf, pair)| *pair < leaf.items / 2) {
-                self.take_pair(&leaf, pair)?;
-                self.place = Some((leaf, pair + 1));
+            if let Some(mut leaf) = self.leaf.take()
+                && let Some(index) = leaf.take(2)
+            {
+                self.take_pair(&mut leaf, index / 2)?;
+                self.leaf = Some(leaf);
                 return Ok(true);
             }
             match self.next_leaf()? {
-                Some(leaf) => self.place = Some((leaf, 0)),
+                Some(page) => self.leaf = Some(Leaf::new(page)),
                 None => return Ok(false),
             }
         }
     }
 
     fn next_leaf(&mut self) -> Result<Option<Page<'a>>, MapFileError> {
-        if !self.started {
-            self.started = true;
+        if matches!(self.leaves, Walk::NotStarted) {
             let root = self.file.pages.read(self.file.root, &mut self.seen)?;
-            self.leaves = Some(Leaves::new(root, Shape::Main));
+            self.leaves = Walk::Under(Leaves::new(root, Shape::Main));
         }
         match &mut self.leaves {
-            Some(leaves) => leaves.next(&self.file.pages, &mut self.seen),
-            None => Ok(None),
+            Walk::Under(leaves) => leaves.next(&self.file.pages, &mut self.seen),
+            Walk::NotStarted | Walk::Failed => Ok(None),
         }
     }
 
-    fn take_pair(&mut self, leaf: &Page<'a>, pair: u16) -> Result<(), MapFileError> {
-        let Some(value) = value_item(leaf, pair)? else {
-            self.values = Values::Done;
-            return Ok(());
-        };
+    fn take_pair(&mut self, leaf: &mut Leaf<'a>, pair: u16) -> Result<(), MapFileError> {
         self.take_key(leaf, pair)?;
-        self.values = self.file.values(leaf, &value, &mut self.seen)?;
+        leaf.charge(2 * pair + 1)?;
+        self.values = match leaf::value(leaf.page(), pair)? {
+            Some(value) => self.file.values(leaf.page(), &value, &mut self.seen)?,
+            None => Values::Done,
+        };
         Ok(())
     }
 
     /// Reads the key of a pair, unless it is the very item that was read last.
-    fn take_key(&mut self, leaf: &Page<'a>, pair: u16) -> Result<(), MapFileError> {
-        let from = (leaf.number, aligned(leaf, 2 * pair)?);
+    fn take_key(&mut self, leaf: &mut Leaf<'a>, pair: u16) -> Result<(), MapFileError> {
+        let from = (leaf.page().number, aligned(leaf.page(), 2 * pair)?);
         if self.key.as_ref().is_some_and(|key| key.from == from) {
             return Ok(());
         }
-        let octets: Arc<[u8]> = match key_item(leaf, pair)? {
-            Item::Chain(chain) => chain.read(&self.file.pages, &mut self.seen)?.into(),
-            Item::Here(octets) | Item::Set(octets) => octets.into(),
-            Item::Tree(_) => return Err(leaf.damaged(Fault::ItemType(DUPLICATE))),
+        leaf.charge(2 * pair)?;
+        let octets: Arc<[u8]> = leaf::key(leaf.page(), pair)?.read(&self.file.pages, &mut self.seen)?.into();
+        // A key whose pairs were all deleted was not met.
+        let occurrence = match &self.key {
+            Some(before) if before.octets == octets => before.occurrence,
+            _ => Occurrence::First,
         };
-        let again = self.key.as_ref().is_some_and(|key| key.octets == octets);
-        let occurrence = if again { self.file.again() } else { Occurrence::First };
         self.key = Some(Key { octets, from, occurrence });
         Ok(())
-    }
-}
-
-impl<S: PageSource> BtreeFile<S> {
-    /// What a record is whose key has been met.
-    fn again(&self) -> Occurrence {
-        if self.duplicates == Duplicates::Refused { Occurrence::Shadowed } else { Occurrence::Further }
     }
 }
 
@@ -211,37 +205,12 @@ impl<S: PageSource> Iterator for BtreeRecords<'_, S> {
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step();
         if step.is_err() {
-            self.started = true;
-            self.leaves = None;
-            self.place = None;
+            self.leaves = Walk::Failed;
+            self.leaf = None;
             self.key = None;
         }
         step.transpose()
     }
-}
-
-/// An item of a leaf.
-pub(super) struct LeafItem<'p> {
-    /// Where its octets are.
-    pub(super) item: Item<'p>,
-    /// Deleted, and only not yet removed.
-    pub(super) deleted: bool,
-}
-
-/// Reads item `index` of a leaf of any tree.
-pub(super) fn leaf_item<'p>(page: &'p Page<'_>, index: u16) -> Result<LeafItem<'p>, MapFileError> {
-    let at = aligned(page, index)?;
-    let kind = page.u8(at + 2)?;
-    let item = match kind & !DELETED {
-        KEY_DATA => Item::Here(page.octets(at + 3, usize::from(page.u16(at)?))?),
-        OVERFLOW => chain(page, at)?,
-        DUPLICATE => {
-            page.octets(at, LONG_ITEM_OCTETS)?;
-            Item::Tree(page.u32(at + 4)?)
-        }
-        other => return Err(page.damaged(Fault::ItemType(other))),
-    };
-    Ok(LeafItem { item, deleted: kind & DELETED != 0 })
 }
 
 /// The first number from `low` up to `high` for which `is` holds, `high` when there is none: bisection, so it has
@@ -262,44 +231,18 @@ fn first_where(
     Ok(low)
 }
 
-fn separator<'p>(page: &'p Page<'_>, index: u16) -> Result<Item<'p>, MapFileError> {
+fn separator<'p>(page: &'p Page<'_>, index: u16) -> Result<Stored<'p>, MapFileError> {
     let at = aligned(page, index)?;
     let length = usize::from(page.u16(at)?);
     match page.u8(at + 2)? & !DELETED {
-        KEY_DATA => page.octets(at + INTERNAL_OCTETS, length).map(Item::Here),
-        OVERFLOW if length == LONG_ITEM_OCTETS => chain(page, at + INTERNAL_OCTETS),
+        KEY_DATA => page.octets(at + INTERNAL_OCTETS, length).map(Stored::Here),
+        OVERFLOW if length == LONG_ITEM_OCTETS => leaf::chain(page, at + INTERNAL_OCTETS).map(Stored::Chain),
         OVERFLOW => Err(page.damaged(Fault::ItemLength(length as u32))),
         other => Err(page.damaged(Fault::ItemType(other))),
     }
-}
-
-fn chain<'p>(page: &'p Page<'_>, at: usize) -> Result<Item<'p>, MapFileError> {
-    page.octets(at, LONG_ITEM_OCTETS)?;
-    Ok(Item::Chain(Chain { first: page.u32(at + 4)?, length: page.u32(at + 8)? }))
-}
-
-fn key_item<'p>(leaf: &'p Page<'_>, pair: u16) -> Result<Item<'p>, MapFileError> {
-    match leaf_item(leaf, 2 * pair)?.item {
-        Item::Tree(_) => Err(leaf.damaged(Fault::ItemType(DUPLICATE))),
-        key => Ok(key),
-    }
-}
-
-/// The value of a pair, none when the pair is deleted.
-fn value_item<'p>(leaf: &'p Page<'_>, pair: u16) -> Result<Option<Item<'p>>, MapFileError> {
-    let key = leaf_item(leaf, 2 * pair)?;
-    let value = leaf_item(leaf, 2 * pair + 1)?;
-    Ok((!key.deleted && !value.deleted).then_some(value.item))
 }
 
 const DUPLICATES: u32 = 0x01;
 const RECORD_NUMBERS: u32 = 0x04;
 const SUBDATABASES: u32 = 0x20;
 const SORTED: u32 = 0x40;
-
-const KEY_DATA: u8 = 1;
-const DUPLICATE: u8 = 2;
-const OVERFLOW: u8 = 3;
-const DELETED: u8 = 0x80;
-/// `B_OVERFLOW` and `B_DUPLICATE`.
-const LONG_ITEM_OCTETS: usize = 12;

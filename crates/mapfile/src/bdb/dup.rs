@@ -1,22 +1,27 @@
 //! The values of one key: a single one, a set on the page (hash), or a tree of its own (both types).
 
-use super::btree::leaf_item;
-use super::overflow::Chain;
-use super::page::{Page, Pages};
+use super::leaf::{DUPLICATE, Leaf, leaf_item};
+use super::overflow::Stored;
+use super::page::Pages;
 use super::tree::{Leaves, Shape};
 use crate::page::{Block, Seen};
 use crate::{Fault, MapFileError, PageSource};
 
-/// Where an item's octets are.
+/// What stands where a value is expected.
 pub(super) enum Item<'p> {
-    /// On the page.
-    Here(&'p [u8]),
-    /// In a chain of overflow pages.
-    Chain(Chain),
+    /// One value.
+    One(Stored<'p>),
     /// A set of duplicates on the page of a hash, lengths included.
     Set(&'p [u8]),
     /// A tree of duplicates, by its root.
     Tree(u32),
+}
+
+impl Item<'_> {
+    /// Whether it stands for several values.
+    pub(super) fn is_several(&self) -> bool {
+        !matches!(self, Self::One(_))
+    }
 }
 
 /// The values that one item stands for, one after the other.
@@ -28,7 +33,7 @@ pub(super) enum Values<'a> {
     /// A set from a page, and how far it has been given.
     Set { page: u32, set: Block<'static>, at: usize },
     /// A tree, with the leaf that is being given.
-    Tree { leaves: Leaves<'a>, leaf: Option<(Page<'a>, u16)> },
+    Tree { leaves: Leaves<'a>, leaf: Option<Leaf<'a>> },
 }
 
 impl<'a> Values<'a> {
@@ -40,8 +45,7 @@ impl<'a> Values<'a> {
         seen: &mut Seen,
     ) -> Result<Self, MapFileError> {
         Ok(match *item {
-            Item::Here(octets) => Self::One(octets.to_vec()),
-            Item::Chain(chain) => Self::One(chain.read(pages, seen)?),
+            Item::One(stored) => Self::One(stored.read(pages, seen)?),
             Item::Set(octets) => Self::Set { page, set: pages.block(octets), at: 0 },
             Item::Tree(root) => {
                 let root = pages.read(root, seen)?;
@@ -88,26 +92,24 @@ fn next_of_set(page: u32, set: &Block<'_>, at: &mut usize) -> Result<Option<Vec<
 
 fn next_of_tree<'a, S: PageSource>(
     leaves: &mut Leaves<'a>,
-    leaf: &mut Option<(Page<'a>, u16)>,
+    leaf: &mut Option<Leaf<'a>>,
     pages: &'a Pages<S>,
     seen: &mut Seen,
 ) -> Result<Option<Vec<u8>>, MapFileError> {
     loop {
-        while let Some((page, item)) = leaf.as_mut().filter(|(page, item)| *item < page.items) {
-            *item += 1;
-            let found = leaf_item(page, *item - 1)?;
-            if found.deleted {
-                continue;
-            }
-            return match found.item {
-                Item::Here(octets) => Ok(Some(octets.to_vec())),
-                Item::Chain(chain) => chain.read(pages, seen).map(Some),
+        while let Some((leaf, index)) = leaf.as_mut().and_then(|leaf| leaf.take(1).map(|index| (leaf, index)))
+        {
+            leaf.charge(index)?;
+            let found = leaf_item(leaf.page(), index)?;
+            match found.item {
+                _ if found.deleted => {}
+                Item::One(stored) => return stored.read(pages, seen).map(Some),
                 // No duplicates of duplicates.
-                Item::Set(_) | Item::Tree(_) => Err(page.damaged(Fault::ItemType(2))),
-            };
+                Item::Set(_) | Item::Tree(_) => return Err(leaf.page().damaged(Fault::ItemType(DUPLICATE))),
+            }
         }
         match leaves.next(pages, seen)? {
-            Some(page) => *leaf = Some((page, 0)),
+            Some(page) => *leaf = Some(Leaf::new(page)),
             None => return Ok(None),
         }
     }

@@ -1,11 +1,12 @@
 //! Hash: buckets, each a chain of pages, each page full of pairs.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::dup::{Item, Values};
 use super::meta::{Meta, damaged};
-use super::overflow::Chain;
+use super::overflow::{Chain, Stored};
 use super::page::{Items, Page, Pages, kind};
 use crate::page::Seen;
 use crate::{
@@ -83,19 +84,9 @@ impl<S: PageSource> HashFile<S> {
         check_page(&next, page.number).map(|()| Some(next))
     }
 
-    /// Whether the key of a pair is `wanted`; one that is kept off-page is read only when the lengths agree.
-    fn is_key(&self, page: &Page<'_>, pair: u16, wanted: &[u8]) -> Result<bool, MapFileError> {
-        Ok(match key_item(page, pair)? {
-            Item::Chain(chain) if chain.length as usize != wanted.len() => false,
-            Item::Chain(chain) => chain.compare(&self.pages, wanted)?.is_eq(),
-            Item::Here(octets) => octets == wanted,
-            Item::Set(_) | Item::Tree(_) => false,
-        })
-    }
-
     fn values(&self, page: &Page<'_>, pair: u16, seen: &mut Seen) -> Result<Values<'_>, MapFileError> {
-        let item = value_item(page, pair)?;
-        if matches!(item, Item::Set(_) | Item::Tree(_)) && self.duplicates == Duplicates::Refused {
+        let item = item(page, 2 * pair + 1)?;
+        if item.is_several() && self.duplicates == Duplicates::Refused {
             return Err(page.damaged(Fault::NoDuplicates));
         }
         Values::of(&self.pages, page.number, &item, seen)
@@ -118,7 +109,7 @@ impl<S: PageSource> MapReader for HashFile<S> {
         let mut next = self.first_page(self.bucket_of(key), &mut seen)?;
         while let Some(page) = next {
             for pair in 0..page.items / 2 {
-                if self.is_key(&page, pair, key)? {
+                if key_item(&page, pair)?.is(&self.pages, key)? {
                     return self.values(&page, pair, &mut seen)?.next(&self.pages, &mut seen);
                 }
             }
@@ -131,7 +122,7 @@ impl<S: PageSource> MapReader for HashFile<S> {
         Box::new(HashRecords {
             file: self,
             seen: Seen::default(),
-            buckets: 0..=self.max_bucket,
+            buckets: 0..self.max_bucket + 1,
             place: None,
             key: None,
             values: Values::Done,
@@ -144,7 +135,7 @@ impl<S: PageSource> MapReader for HashFile<S> {
 struct HashRecords<'a, S> {
     file: &'a HashFile<S>,
     seen: Seen,
-    buckets: std::ops::RangeInclusive<u32>,
+    buckets: Range<u32>,
     /// The page and the pair on it that is next.
     place: Option<(Page<'a>, u16)>,
     /// The key whose values are being given, and what to say of the next.
@@ -156,14 +147,14 @@ struct HashRecords<'a, S> {
 impl<'a, S: PageSource> HashRecords<'a, S> {
     fn step(&mut self) -> Result<Option<Record>, MapFileError> {
         loop {
-            if let Some((key, occurrence)) = &mut self.key {
-                if let Some(value) = self.values.next(&self.file.pages, &mut self.seen)? {
-                    let record = Record { key: Arc::clone(key), value, occurrence: *occurrence };
-                    if *occurrence == Occurrence::First {
-                        *occurrence = Occurrence::Further;
-                    }
-                    return Ok(Some(record));
+            if let Some((key, occurrence)) = &mut self.key
+                && let Some(value) = self.values.next(&self.file.pages, &mut self.seen)?
+            {
+                let record = Record { key: Arc::clone(key), value, occurrence: *occurrence };
+                if *occurrence == Occurrence::First {
+                    *occurrence = Occurrence::Further;
                 }
+                return Ok(Some(record));
             }
             if !self.next_pair()? {
                 return Ok(None);
@@ -197,11 +188,7 @@ impl<'a, S: PageSource> HashRecords<'a, S> {
     }
 
     fn take_pair(&mut self, page: &Page<'a>, pair: u16) -> Result<(), MapFileError> {
-        let key: Arc<[u8]> = match key_item(page, pair)? {
-            Item::Chain(chain) => chain.read(&self.file.pages, &mut self.seen)?.into(),
-            Item::Here(octets) | Item::Set(octets) => octets.into(),
-            Item::Tree(_) => return Err(page.damaged(Fault::ItemType(OFF_DUPLICATES))),
-        };
+        let key: Arc<[u8]> = key_item(page, pair)?.read(&self.file.pages, &mut self.seen)?.into();
         self.values = self.file.values(page, pair, &mut self.seen)?;
         let occurrence = self.met.meet(&key);
         self.key = Some((key, occurrence));
@@ -218,7 +205,7 @@ impl<S: PageSource> Iterator for HashRecords<'_, S> {
             self.key = None;
             self.place = None;
             // Empty from here on.
-            self.buckets = 1..=0;
+            self.buckets = 0..0;
         }
         step.transpose()
     }
@@ -257,16 +244,12 @@ fn check_page(page: &Page<'_>, previous: u32) -> Result<(), MapFileError> {
     page.check_index(Items::Pairs)
 }
 
-fn key_item<'p>(page: &'p Page<'_>, pair: u16) -> Result<Item<'p>, MapFileError> {
+fn key_item<'p>(page: &'p Page<'_>, pair: u16) -> Result<Stored<'p>, MapFileError> {
     match item(page, 2 * pair)? {
-        key @ (Item::Here(_) | Item::Chain(_)) => Ok(key),
+        Item::One(stored) => Ok(stored),
         Item::Set(_) => Err(page.damaged(Fault::ItemType(DUPLICATE))),
         Item::Tree(_) => Err(page.damaged(Fault::ItemType(OFF_DUPLICATES))),
     }
-}
-
-fn value_item<'p>(page: &'p Page<'_>, pair: u16) -> Result<Item<'p>, MapFileError> {
-    item(page, 2 * pair + 1)
 }
 
 /// An item has no length of its own: it ends where the one before it starts, the first at the end of the page.
@@ -279,10 +262,13 @@ fn item<'p>(page: &'p Page<'_>, index: u16) -> Result<Item<'p>, MapFileError> {
     };
     let wrong_length = || page.damaged(Fault::ItemLength(length as u32));
     match page.u8(start)? {
-        KEY_DATA => page.octets(start + 1, length - 1).map(Item::Here),
+        KEY_DATA => page.octets(start + 1, length - 1).map(|octets| Item::One(Stored::Here(octets))),
         DUPLICATE => page.octets(start + 1, length - 1).map(Item::Set),
         OFF_PAGE if length != 12 => Err(wrong_length()),
-        OFF_PAGE => Ok(Item::Chain(Chain { first: page.u32(start + 4)?, length: page.u32(start + 8)? })),
+        OFF_PAGE => {
+            let chain = Chain { first: page.u32(start + 4)?, length: page.u32(start + 8)? };
+            Ok(Item::One(Stored::Chain(chain)))
+        }
         OFF_DUPLICATES if length != 8 => Err(wrong_length()),
         OFF_DUPLICATES => Ok(Item::Tree(page.u32(start + 4)?)),
         other => Err(page.damaged(Fault::ItemType(other))),

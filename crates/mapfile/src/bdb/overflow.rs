@@ -1,4 +1,4 @@
-//! Items that are too long for a page, kept in a chain of pages of their own.
+//! Where the octets of a key or value are: on the page, or, too long for one, in a chain of pages of their own.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -6,6 +6,49 @@ use std::ops::ControlFlow;
 use super::page::{Pages, kind};
 use crate::page::Seen;
 use crate::{Fault, MapFileError, PageSource};
+
+/// The octets of one key or value.
+#[derive(Clone, Copy)]
+pub(super) enum Stored<'p> {
+    /// On the page.
+    Here(&'p [u8]),
+    /// In a chain of overflow pages.
+    Chain(Chain),
+}
+
+impl Stored<'_> {
+    /// The octets. Pages of a chain count as visited.
+    pub(super) fn read<S: PageSource>(
+        self,
+        pages: &Pages<S>,
+        seen: &mut Seen,
+    ) -> Result<Vec<u8>, MapFileError> {
+        match self {
+            Self::Here(octets) => Ok(octets.to_vec()),
+            Self::Chain(chain) => chain.read(pages, seen),
+        }
+    }
+
+    /// Compares them with `wanted`: as unsigned numbers, and a prefix before what it is a prefix of.
+    pub(super) fn compare<S: PageSource>(
+        self,
+        pages: &Pages<S>,
+        wanted: &[u8],
+    ) -> Result<Ordering, MapFileError> {
+        match self {
+            Self::Here(octets) => Ok(octets.cmp(wanted)),
+            Self::Chain(chain) => chain.compare(pages, wanted),
+        }
+    }
+
+    /// Whether they are `wanted`; a chain is read only when the lengths agree.
+    pub(super) fn is<S: PageSource>(self, pages: &Pages<S>, wanted: &[u8]) -> Result<bool, MapFileError> {
+        match self {
+            Self::Chain(chain) if chain.length as usize != wanted.len() => Ok(false),
+            other => other.compare(pages, wanted).map(Ordering::is_eq),
+        }
+    }
+}
 
 /// What an item says of its chain.
 #[derive(Clone, Copy)]
@@ -17,12 +60,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// The whole item. The pages count as visited.
-    pub(super) fn read<S: PageSource>(
-        self,
-        pages: &Pages<S>,
-        seen: &mut Seen,
-    ) -> Result<Vec<u8>, MapFileError> {
+    fn read<S: PageSource>(self, pages: &Pages<S>, seen: &mut Seen) -> Result<Vec<u8>, MapFileError> {
         self.check_length(pages)?;
         // At once, so that no part of a secret is left behind by growing.
         let mut item = Vec::with_capacity(self.length as usize);
@@ -35,11 +73,7 @@ impl Chain {
 
     /// Compares the item with `wanted`, reading no further than the first difference. For look-ups: the pages do
     /// not count as visited, since old files share the chain of a key between a leaf and an internal page.
-    pub(super) fn compare<S: PageSource>(
-        self,
-        pages: &Pages<S>,
-        wanted: &[u8],
-    ) -> Result<Ordering, MapFileError> {
+    fn compare<S: PageSource>(self, pages: &Pages<S>, wanted: &[u8]) -> Result<Ordering, MapFileError> {
         self.check_length(pages)?;
         let mut rest = wanted;
         let mut order = Ordering::Equal;
