@@ -33,26 +33,32 @@ impl Perms {
         Self(self.0 & other.0)
     }
 
+    /// What either has.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// As the octal digit of a mode.
+    pub fn bits(self) -> u32 {
+        self.0.into()
+    }
+
+    /// The letters of `rwx` that are here, as chmod(1) takes them.
+    pub fn letters(self) -> String {
+        LETTERS.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, letter)| letter).collect()
+    }
+
     /// Whether any of the others is here.
     pub fn has_any(self, other: Self) -> bool {
         self.0 & other.0 != 0
-    }
-
-    /// Whether reading is here.
-    pub fn can_read(self) -> bool {
-        self.has_any(Self::READ)
-    }
-
-    /// Whether writing is here.
-    pub fn can_write(self) -> bool {
-        self.has_any(Self::WRITE)
     }
 }
 
 /// `rwx` with `-` for what is missing.
 impl fmt::Display for Perms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (bit, letter) in [(4, 'r'), (2, 'w'), (1, 'x')] {
+        for (bit, letter) in LETTERS {
             write!(f, "{}", if self.0 & bit == 0 { '-' } else { letter })?;
         }
         Ok(())
@@ -154,6 +160,19 @@ pub enum BadAcl {
     Perms(u16),
 }
 
+/// The octets of an access list without the entry of this user or group; the mask stays, so that nobody gains.
+pub(crate) fn without(octets: &[u8], named: Named) -> Vec<u8> {
+    let (tag, id) = match named {
+        Named::User(uid) => (USER, uid.0),
+        Named::Group(gid) => (GROUP, gid.0),
+    };
+    let (version, entries) = octets.split_at(octets.len().min(VERSION.len()));
+    let stays =
+        |entry: &&[u8]| !(entry.starts_with(&tag.to_le_bytes()) && entry.ends_with(&id.to_le_bytes()));
+    version.iter().chain(entries.chunks(ENTRY).filter(stays).flatten()).copied().collect()
+}
+
+const LETTERS: [(u8, char); 3] = [(4, 'r'), (2, 'w'), (1, 'x')];
 const VERSION: [u8; 4] = [2, 0, 0, 0];
 const ENTRY: usize = 8;
 const USER_OBJ: u16 = 0x01;

@@ -1,13 +1,23 @@
 //! The same walk and the same judge as opening, not stopping at the first finding. Prints nothing.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use crate::facts::Facts;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::facts::{Facts, FileType};
+use crate::judge::{Breach, judge};
 use crate::kind::{Kind, Role};
-use crate::open::OpenError;
+use crate::open::{ATTEMPTS, OpenError, Request, read_whole};
 use crate::refusal::Finding;
+use crate::rule::Rule;
 use crate::trust::{Exception, Trust};
+use crate::walk::{End, Fault, Place, Step, Walk};
 
 /// What a walk over a path saw.
 #[derive(Debug)]
@@ -107,8 +117,7 @@ impl Audit {
 
 /// Walks the path and judges every component, as [`SafeFile::open`](crate::SafeFile::open) would, but to the end.
 pub fn audit(path: &Path, kind: Kind, trust: &Trust) -> Audit {
-    let _ = (path, kind, trust);
-    unimplemented!()
+    Request { path, kind, trust }.survey().0
 }
 
 /// A file that may be unsafe, read to be reported on.
@@ -124,17 +133,123 @@ pub struct AuditedFile {
 /// Reads a regular file **without** asking that it be safe, so that `authcheck` can say what an existing host has.
 ///
 /// What is read is only ever reported: it is never used as a secret, never obeyed. It never blocks on a named pipe, and
-/// reads no more than `limit` octets.
+/// no more than `limit` octets are read.
 ///
 /// # Errors
 /// [`OpenError::Missing`] and [`OpenError::Failed`] as for opening; [`OpenError::Refused`] only for what is no regular
-/// file or leads nowhere.
+/// file.
 pub fn open_unsafe_for_audit(
     path: &Path,
     kind: Kind,
     trust: &Trust,
     limit: u64,
 ) -> Result<AuditedFile, OpenError> {
-    let _ = (path, kind, trust, limit);
-    unimplemented!()
+    let request = Request { path, kind, trust };
+    let (audit, end) = request.survey();
+    match end {
+        None => Err(request.not_reached(audit.reached)),
+        Some(End::Directory(place)) => Err(request.failed(place.path(), Errno::ISDIR.into())),
+        Some(End::File { place, name, facts }) => {
+            let contents = request.read_unsafe(&audit, &place, &name, &facts, limit)?;
+            Ok(AuditedFile { audit, contents })
+        }
+    }
+}
+
+impl Request<'_> {
+    fn survey(self) -> (Audit, Option<End>) {
+        let mut left = ATTEMPTS;
+        loop {
+            left -= 1;
+            let mut audit = Audit {
+                path: self.path.into(),
+                kind: self.kind,
+                components: Vec::new(),
+                reached: Reached::End,
+            };
+            match self.look_at_all(&mut audit) {
+                Ok(end) => return (audit, Some(end)),
+                Err(Fault::Broken { rule: Rule::Changed, .. }) if left > 0 => {}
+                Err(fault) => {
+                    self.note(&mut audit, fault);
+                    return (audit, None);
+                }
+            }
+        }
+    }
+
+    fn look_at_all(self, audit: &mut Audit) -> Result<End, Fault> {
+        let mut walk = Walk::begin(self.path)?;
+        let mut seen = HashSet::new();
+        while let Some(step) = walk.step()? {
+            if seen.insert((step.path.clone(), step.role)) {
+                audit.components.push(self.component(step));
+            }
+        }
+        Ok(walk.end())
+    }
+
+    fn component(self, step: Step) -> Component {
+        let judgement = judge(self.kind, step.role, &step.path, &step.facts, self.trust);
+        let findings = judgement.breaches.iter().map(|breach| self.finding(&step, *breach)).collect();
+        Component {
+            path: step.path,
+            role: step.role,
+            facts: step.facts,
+            findings,
+            exceptions: judgement.excepted,
+            is_mount: step.is_mount,
+        }
+    }
+
+    fn note(self, audit: &mut Audit, fault: Fault) {
+        audit.reached = match fault {
+            Fault::Missing { component } => Reached::Missing { component },
+            Fault::Failed { component, source } => Reached::Failed { component, source },
+            Fault::Broken { component, role, rule, facts } => {
+                let step = Step { path: component.clone(), role, facts: *facts, is_mount: false };
+                let finding = self.finding(&step, Breach { rule, entry: None });
+                audit.components.push(Component { findings: vec![finding], ..self.component(step) });
+                Reached::Failed { component, source: io::Error::other(rule.why()) }
+            }
+        };
+    }
+
+    fn not_reached(self, reached: Reached) -> OpenError {
+        match reached {
+            Reached::Missing { component } => OpenError::Missing { path: self.path.to_owned(), component },
+            Reached::Failed { component, source } => self.failed(&component, source),
+            Reached::End => self.failed(self.path, Errno::NOENT.into()),
+        }
+    }
+
+    fn read_unsafe(
+        self,
+        audit: &Audit,
+        place: &Place,
+        name: &OsStr,
+        seen: &Facts,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, OpenError> {
+        let component = place.path().join(name);
+        if seen.file_type != FileType::Regular {
+            let breach = Breach { rule: Rule::NotRegular, entry: None };
+            return Err(self.refused(Role::Last, &component, seen, breach));
+        }
+        // Such a program may also keep a reader waiting for ever.
+        if audit.findings().any(|(_, finding)| finding.rule == Rule::ForeignFilesystem) {
+            return Ok(None);
+        }
+        let failed = |source| self.failed(&component, source);
+        let fd = place.open(name, OFlags::RDONLY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+        let facts = Facts::of(fd.as_fd(), Some(seen)).map_err(failed)?;
+        if !facts.is_same_file(seen) {
+            return Err(self.stopped(Fault::changed(component.clone(), Role::Last, facts)));
+        }
+        match read_whole(&File::from(fd), limit) {
+            Ok(contents) => Ok(Some(contents)),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
 }

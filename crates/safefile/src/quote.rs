@@ -8,18 +8,14 @@ use std::path::Path;
 pub fn display_path(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character.is_control() {
-                text.extend(character.escape_default())
-            } else {
-                text.push(character)
-            }
-        }
-        for octet in chunk.invalid() {
-            text.push_str(&format!("\\x{octet:02x}"));
-        }
+        text.extend(chunk.valid().chars().map(visible));
+        text.extend(chunk.invalid().iter().map(|octet| format!("\\x{octet:02x}")));
     }
     text
+}
+
+fn visible(character: char) -> String {
+    if character.is_control() { character.escape_default().to_string() } else { character.to_string() }
 }
 
 /// A word for a POSIX shell: as it is where no shell would mind, else in quotes; `$'...'` where only that can say it.

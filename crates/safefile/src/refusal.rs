@@ -1,16 +1,21 @@
 //! What is said of an unsafe component: what was found, why it matters, what mends it. The decision is `judge`'s.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::account::{Account, Gid, Group, Uid};
-use crate::acl::{Named, Perms};
-use crate::facts::FileType;
+use crate::account::{Account, Group};
+use crate::acl::Perms;
+use crate::facts::{Facts, FileType};
+use crate::judge::Breach;
 use crate::kind::{Kind, Role};
+use crate::mend::{Change, Mend};
+use crate::quote::{display_path, shell_quote};
 use crate::rule::Rule;
+use crate::trust::Trust;
 
 /// Why a path was refused: the first finding on the way.
+///
+/// Its [`Display`](fmt::Display) is one line: rule, what was found, component.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The path as it was given.
@@ -23,6 +28,13 @@ pub struct Refusal {
     pub role: Role,
     /// What is wrong with it.
     pub finding: Finding,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let component = display_path(&self.component);
+        write!(f, "unsafe ({}), {}: {component}", self.finding.rule, self.finding.found)
+    }
 }
 
 /// One thing that is wrong with one component.
@@ -38,6 +50,15 @@ pub struct Finding {
     pub fix: Fix,
 }
 
+impl Finding {
+    /// Puts a breach into words; asks the host for the names of accounts.
+    pub(crate) fn new(kind: Kind, component: &Path, facts: &Facts, breach: Breach, trust: &Trust) -> Self {
+        let found = Found::new(facts, breach);
+        let fix = Fix::new(kind, component, facts, breach, trust);
+        Self { rule: breach.rule, found, why: breach.rule.why(), fix }
+    }
+}
+
 /// What was found, with names for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -49,69 +70,139 @@ pub struct Found {
     pub group: Group,
     /// The mode without the type: twelve bits.
     pub mode: u32,
+    /// How many names the file has.
+    pub links: u64,
     /// What a link says.
     pub target: Option<PathBuf>,
     /// The entry of the access list that matters here, as getfacl(1) writes it: `user:nobody:rwx`.
     pub entry: Option<String>,
 }
 
+impl Found {
+    fn new(facts: &Facts, breach: Breach) -> Self {
+        Self {
+            file_type: facts.file_type,
+            owner: Account::by_uid(facts.uid),
+            group: Group::by_gid(facts.gid),
+            mode: facts.mode,
+            links: facts.links,
+            target: facts.target.clone(),
+            entry: breach.entry.map(|(who, perms)| format!("{who}:{perms}")),
+        }
+    }
+}
+
+/// `directory of smmta (uid 105), group smmsp (gid 106), mode 2755`
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}, group {}, mode {:04o}", self.file_type, self.owner, self.group, self.mode)?;
+        if self.file_type == FileType::Regular && self.links != 1 {
+            write!(f, ", {} names", self.links)?;
+        }
+        if let Some(target) = &self.target {
+            write!(f, ", to {}", display_path(target))?;
+        }
+        self.entry.as_ref().map_or(Ok(()), |entry| write!(f, ", access list {entry}"))
+    }
+}
+
 /// What mends a finding. At least one of the two is there.
+///
+/// Its [`Display`](fmt::Display) is the command where there is one, else the other way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// The command; it never gives anybody more access than they had.
+    /// The command; it never gives anybody who is not trusted more access than they had.
     pub command: Option<Mend>,
     /// Another way, or what to do where no command can: a line of the configuration, or a sentence.
     pub otherwise: Option<String>,
 }
 
-/// A change of owner or mode that makes a component safe. Its [`Display`](fmt::Display) is the command for a shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mend {
-    pub(crate) component: PathBuf,
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-    pub(crate) change: Change,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    TakeFromGroup(Perms),
-    TakeFromOthers(Perms),
-    RemoveEntry(Named),
-    Owner(Account),
-    OwnerOfLink(Account),
-}
-
-impl Mend {
-    /// Makes the change, on the very file that was judged and no other, and only ever takes access away.
-    ///
-    /// # Errors
-    /// When something else stands at that path by now, or the system refuses.
-    pub fn apply(&self) -> io::Result<()> {
-        unimplemented!()
-    }
-}
-
-impl fmt::Display for Mend {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unimplemented!()
+impl Fix {
+    fn new(kind: Kind, component: &Path, facts: &Facts, breach: Breach, trust: &Trust) -> Self {
+        let command = change(kind, facts, breach, trust).map(|change| Mend::new(component, facts, change));
+        Self { command, otherwise: otherwise(kind, component, facts, breach.rule) }
     }
 }
 
 impl fmt::Display for Fix {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unimplemented!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.command, &self.otherwise) {
+            (Some(command), _) => command.fmt(f),
+            (None, Some(otherwise)) => f.write_str(otherwise),
+            (None, None) => Ok(()),
+        }
     }
 }
 
-impl fmt::Display for Found {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unimplemented!()
+fn change(kind: Kind, facts: &Facts, breach: Breach, trust: &Trust) -> Option<Change> {
+    Some(match breach.rule {
+        // Taking /tmp from everybody would mend this file and break the host.
+        Rule::GroupWritableDirectory | Rule::WorldWritableDirectory if is_everybodys(facts) => return None,
+        Rule::GroupWritableDirectory | Rule::GroupWritable => Change::TakeFromGroup(Perms::WRITE),
+        Rule::WorldWritableDirectory | Rule::WorldWritable => Change::TakeFromOthers(Perms::WRITE),
+        Rule::GroupReadable => Change::TakeFromGroup(reading(kind)),
+        Rule::WorldReadable => Change::TakeFromOthers(reading(kind)),
+        Rule::AclWritableDirectory | Rule::AclWritable | Rule::AclReadable => {
+            Change::RemoveEntry(breach.entry?.0)
+        }
+        Rule::DirectoryOwner => Change::Owner(Account::root()),
+        Rule::LinkOwner => Change::OwnerOfLink(Account::root()),
+        Rule::Owner => Change::Owner(keeper(kind, trust)),
+        _ => return None,
+    })
+}
+
+/// A directory is listed and searched, a file read.
+fn reading(kind: Kind) -> Perms {
+    if kind == Kind::SecretDirectory { Perms::READ.or(Perms::EXECUTE) } else { Perms::READ }
+}
+
+/// Who should own a file that a stranger owns: what the daemon keeps belongs to the account that it runs as.
+fn keeper(kind: Kind, trust: &Trust) -> Account {
+    match (kind, trust.trusted_account()) {
+        (Kind::Store | Kind::Secret, Some(account)) => account.clone(),
+        _ => Account::root(),
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unimplemented!()
-    }
+fn is_everybodys(facts: &Facts) -> bool {
+    facts.is_sticky() && facts.other_perms().has_any(Perms::WRITE)
 }
+
+fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
+    let path = || display_path(component);
+    let with_exceptions = kind.may_have_exceptions();
+    Some(match rule {
+        Rule::GroupWritableDirectory | Rule::WorldWritableDirectory if is_everybodys(facts) => {
+            "keep the file elsewhere: this directory is meant for everybody".to_owned()
+        }
+        Rule::DirectoryOwner if with_exceptions => {
+            format!("dir_owner = [\"{} = {}\"]", path(), Account::by_uid(facts.uid).short())
+        }
+        Rule::GroupWritableDirectory if with_exceptions => {
+            format!("group_writable_dir = [\"{} = {}\"]", path(), Group::by_gid(facts.gid).short())
+        }
+        Rule::GroupReadable if with_exceptions => {
+            format!("group_readable = [\"{}\"]", Group::by_gid(facts.gid).short())
+        }
+        Rule::TooManyLinks => "name the file by its real path".to_owned(),
+        Rule::ForeignFilesystem => "keep the file on a filesystem that root mounted".to_owned(),
+        Rule::WorkingDirectory => {
+            "give the path from / on, or start in a directory that is still there".to_owned()
+        }
+        Rule::NotRegular => format!("name a regular file; this is a {}", facts.file_type),
+        Rule::NotDirectory => format!("name a directory; this is a {}", facts.file_type),
+        Rule::ReplacesLink => match &facts.target {
+            Some(target) => format!("name the file that the link leads to: {}", display_path(target)),
+            None => "name the file that the link leads to".to_owned(),
+        },
+        Rule::HardLink => {
+            format!("remove the other name; find it with: find / -samefile {}", shell_quote(component))
+        }
+        Rule::Changed => "try again when nobody is replacing the file".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
