@@ -2,6 +2,8 @@
 //!
 //! Here stands only what several suites need: a safe place for files, and what is done when a peer is missing.
 #![allow(clippy::disallowed_methods, reason = "tests make and look at unsafe files on purpose")]
+#![allow(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
 pub mod need;
 pub mod scratch;
+pub mod terminal;

@@ -9,5 +9,8 @@ use std::path::PathBuf;
 #[allow(clippy::expect_used, reason = "a test without its directory has nothing to say")]
 pub fn dir() -> tempfile::TempDir {
     let base = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    tempfile::Builder::new().prefix(".gatepost-test-").tempdir_in(base).expect("a scratch directory below HOME")
+    tempfile::Builder::new()
+        .prefix(".gatepost-test-")
+        .tempdir_in(base)
+        .expect("a scratch directory below HOME")
 }

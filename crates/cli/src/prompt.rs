@@ -29,7 +29,7 @@ pub enum PromptError {
     /// A key was hit that is no character (an arrow key, Tab, a quoted control character).
     #[error("password holds the control character U+{:04X}", u32::from(*.0))]
     Control(char),
-    /// The terminal sends another character set, or U+FFFD itself.
+    /// The terminal sends another character set.
     #[error("password is not UTF-8 text")]
     NotUtf8,
     /// There is nobody to ask: standard input is no terminal.

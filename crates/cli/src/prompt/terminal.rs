@@ -47,11 +47,8 @@ impl Hidden {
 
 fn read_line(keys: Keys) -> Result<Secret, PromptError> {
     let config = rpassword::ConfigBuilder::new().input_reader(keys).output_discard().build();
-    let typed =
-        Zeroizing::new(rpassword::read_password_with_config(config).map_err(prompt_error)?.into_bytes());
-    // rpassword puts U+FFFD where the octets are not UTF-8.
-    let replaced = std::str::from_utf8(&typed).is_ok_and(|text| text.contains(char::REPLACEMENT_CHARACTER));
-    if replaced { Err(PromptError::NotUtf8) } else { Ok(Secret::from(typed)) }
+    let typed = rpassword::read_password_with_config(config).map_err(prompt_error)?;
+    Ok(Secret::new(typed.into_bytes()))
 }
 
 /// Finds our own error in the one that passed through rpassword.
@@ -123,10 +120,10 @@ impl Line {
         if self.total >= TERMINAL_LINE - 1 {
             return Err(io::Error::other(PromptError::TooLong { limit: TERMINAL_LINE - 2 }));
         }
-        match text.iter().find(|octet| octet.is_ascii_control()) {
-            Some(control) => Err(io::Error::other(PromptError::Control(char::from(*control)))),
-            None => Ok(()),
-        }
+        // rpassword would wait for the rest of a character that is none, and take the line end for it.
+        let text = std::str::from_utf8(text).map_err(|_| io::Error::other(PromptError::NotUtf8))?;
+        let control = text.chars().find(|c| c.is_control());
+        control.map_or(Ok(()), |control| Err(io::Error::other(PromptError::Control(control))))
     }
 }
 
@@ -216,6 +213,8 @@ mod tests {
         assert!(!check(b"").unwrap(), "the end");
         assert!(matches!(check(b"sec\x1b[Aret\n"), Err(PromptError::Control('\x1b'))));
         assert!(matches!(check(b"\0\n"), Err(PromptError::Control('\0'))));
+        assert!(matches!(check("\u{9b}\n".as_bytes()), Err(PromptError::Control('\u{9b}'))));
+        assert!(matches!(check(b"caf\xe9\n"), Err(PromptError::NotUtf8)));
     }
 
     #[test]
