@@ -1,6 +1,6 @@
-//! What is said of a file that was not opened: what was found and where on its path, why it matters, what mends it.
+//! What is said of a file that was not opened or not made: what was found and where on its path, why it matters, what mends it.
 
-use safefile::{OpenError, Refusal};
+use safefile::{OpenError, Refusal, ReplaceError};
 
 use crate::{Exit, Report, printable};
 
@@ -31,6 +31,21 @@ impl From<OpenError> for Report {
                     format!("{}: ", printable::path(&component))
                 };
                 Self::new(exit, printable::path(&path), format_args!("{at}{source}"))
+            }
+        }
+    }
+}
+
+/// What is unsafe, missing or out of reach as for [`OpenError`]; all else is [`Exit::CANTCREAT`].
+impl From<ReplaceError> for Report {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Open(error) => error.into(),
+            ReplaceError::Exists { path } => {
+                Self::new(Exit::CANTCREAT, printable::path(&path), "file exists")
+            }
+            ReplaceError::Failed { path, step, source } => {
+                Self::new(Exit::CANTCREAT, printable::path(&path), format_args!("cannot {step}: {source}"))
             }
         }
     }
