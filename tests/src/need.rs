@@ -1,6 +1,7 @@
 //! What a test cannot do without. Where it is missing the test is skipped, aloud; under `CI=true` that is a failure.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What a test needs and finds or does not find here.
 #[derive(Debug)]
@@ -24,6 +25,44 @@ pub fn peer(program: &str) -> Result<PathBuf, Missing> {
         .map(|dir| Path::new(dir).join(program))
         .find(|path| path.is_file())
         .map_or_else(|| skip(&format!("this test needs the program {program}")), Ok)
+}
+
+/// A program of a Debian package that is better not installed for a test, since it would start a service or exclude
+/// another package: as installed where it is, else from the package, unpacked below `target/peers`.
+///
+/// # Errors
+/// [`Missing`] when there is neither the program nor a package to be had, or it does not start.
+pub fn packaged(package: &str, program: &str) -> Result<PathBuf, Missing> {
+    let peers = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers"));
+    let unpacked = peers.join(package);
+    let places = [Path::new("/").join(program), unpacked.join(program)];
+    let found = || places.iter().find(|path| path.is_file()).cloned();
+    let program = found().or_else(|| unpack(package, peers, &unpacked).and_then(|()| found()));
+    match program {
+        Some(path) if starts(&path) => Ok(path),
+        Some(path) => skip(&format!("{} does not start: libraries of {package} are missing", path.display())),
+        None => skip(&format!("this test needs a program of the package {package}")),
+    }
+}
+
+/// Unpacks a package without installing it. Another test may be doing the same: the first to be done is kept.
+fn unpack(package: &str, peers: &Path, place: &Path) -> Option<()> {
+    std::fs::create_dir_all(peers).ok()?;
+    let fresh = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(peers).ok()?;
+    let download =
+        Command::new("apt-get").args(["download", "-q", package]).current_dir(&fresh).output().ok()?;
+    let archive =
+        std::fs::read_dir(&fresh).ok()?.find_map(Result::ok).filter(|_| download.status.success())?;
+    let tree = fresh.path().join("tree");
+    let unpacked = Command::new("dpkg").arg("-x").arg(archive.path()).arg(&tree).status().ok()?;
+    let kept = unpacked.success() && (std::fs::rename(&tree, place).is_ok() || place.is_dir());
+    kept.then_some(())
+}
+
+/// Whether the program can be started at all: unpacked, it has no dependencies with it.
+fn starts(program: &Path) -> bool {
+    let libraries = Command::new("ldd").arg(program).output();
+    libraries.is_ok_and(|said| !String::from_utf8_lossy(&said.stdout).contains("not found"))
 }
 
 /// Whether the long forms run: `GATEPOST_TEST_FULL=1`, as `cargo xtask test --full` sets it.
