@@ -171,6 +171,7 @@ const TYPES: [TypeInfo; 6] = [
 ];
 
 /// Whether there is code that reads a type.
+#[derive(Clone, Copy)]
 enum Reading {
     Done,
     NotYet,
