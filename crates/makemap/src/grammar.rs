@@ -66,7 +66,7 @@ pub enum Fault {
     #[error("syntax error (leading space)")]
     LeadingSpace,
     /// A key, and nothing after it.
-    #[error("no RHS for LHS {}", crate::words::shown(.0))]
+    #[error("no RHS for LHS {}", cli::printable::octets(.0))]
     NoValue(Vec<u8>),
 }
 
@@ -81,7 +81,7 @@ pub enum Piece<'a> {
 
 impl Grammar {
     /// Reads one line: an entry, nothing (an empty line or a comment), or a fault.
-    pub fn read<'a>(self, line: &'a mut [u8]) -> Result<Option<Entry<'a>>, Fault> {
+    pub fn read(self, line: &mut [u8]) -> Result<Option<Entry<'_>>, Fault> {
         match line.first() {
             None => return Ok(None),
             first if first.copied() == self.comment => return Ok(None),

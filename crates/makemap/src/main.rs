@@ -1,2 +1,7 @@
-//! makemap: lookup maps from text
-fn main() {}
+//! makemap: lookup maps from text.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run("makemap", |io| makemap::run(io, std::env::args_os()))
+}

@@ -9,24 +9,21 @@ use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use cli::getopt;
+use cli::options::Common;
 
 use crate::grammar::{Case, EmptyValue, Grammar, Separator};
 
 /// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The task.
     pub task: Task,
     /// sendmail.cf, where it was named (`-C`).
     pub sendmail_cf: Option<PathBuf>,
-    /// gatepost.toml, where it was named (`--config`).
-    pub config: Option<PathBuf>,
-    /// The TrustedUser, where one was named (`--trusted-user`).
-    pub trusted_user: Option<String>,
-    /// How reports and listings are written (`--format`).
-    pub format: Format,
+    /// `--config`, `--trusted-user` and `--format`, as every program has them.
+    pub common: Common,
     /// What is worth saying before the work begins; no failure.
     pub remarks: Vec<Remark>,
 }
@@ -98,15 +95,6 @@ pub enum Keys {
     StandardInput(Case),
 }
 
-/// How reports and listings are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object or array.
-    Json,
-}
-
 /// Something about the options that is worth saying and fails nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remark {
@@ -158,12 +146,7 @@ impl Options {
         Some(Self {
             task: task(matches, separator)?,
             sendmail_cf: matches.get_one::<PathBuf>("sendmail-cf").cloned(),
-            config: matches.get_one::<PathBuf>("config").cloned(),
-            trusted_user: matches.get_one::<String>("trusted-user").cloned(),
-            format: match matches.get_one::<String>("format").map(String::as_str) {
-                Some("json") => Format::Json,
-                _ => Format::Text,
-            },
+            common: Common::from_arg_matches(matches).ok()?,
             remarks,
         })
     }
@@ -171,7 +154,7 @@ impl Options {
 
 /// The definition of the command line: help, manual page, completions and parser are made from it.
 pub fn command() -> Command {
-    Command::new("makemap")
+    let command = Command::new("makemap")
         .about("Build a lookup map from text, write one out as text, or look keys up in one")
         .long_about(LONG_ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -188,7 +171,8 @@ pub fn command() -> Command {
                 .num_args(0..)
                 .value_parser(OsStringValueParser::new())
                 .help("Type of the map (see -l) and its name; the type's suffix is added to the name"),
-        )
+        );
+    Common::augment_args(command)
 }
 
 fn sendmail_options() -> Vec<Arg> {
@@ -235,21 +219,6 @@ fn our_options() -> Vec<Arg> {
             .long("secret")
             .action(ArgAction::SetTrue)
             .help("The map holds secrets: only its owner may read it"),
-        Arg::new("trusted-user")
-            .long("trusted-user")
-            .value_name("USER")
-            .help("The account that, like root, may own maps and their directories"),
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help("Configuration file [default: /etc/gatepost/gatepost.toml]"),
-        Arg::new("format")
-            .long("format")
-            .value_name("FORMAT")
-            .value_parser(["text", "json"])
-            .default_value("text")
-            .help("How reports and lists of types are written"),
         Arg::new("help").long("help").action(ArgAction::Help).help("Print this help"),
         Arg::new("version").long("version").action(ArgAction::Version).help("Print the version"),
     ]

@@ -1,0 +1,217 @@
+//! Text becomes a map: read and sort everything, then write the new file beside the old one and put it in its place.
+//!
+//! Nothing happens to the old map before the new one is complete. The output is looked at first, so that an unsafe
+//! directory is told before a long source is read, and judged again when it is written.
+
+mod dress;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cli::progress::{Progress, Work};
+use cli::{Exit, Io, Report, printable};
+use safefile::{ReplaceError, Replacement, Trust};
+use store::maps::sort::{DuplicateKeys, Line, Policy, Sorter};
+use store::maps::{self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence};
+
+use crate::grammar::Case;
+use crate::host::{self, Host, Owner};
+use crate::opened;
+use crate::options::{Building, Target};
+use source::{Secrecy, Tally};
+
+/// Builds the map. The good entries of a source with faults are stored, as makemap does, and the exit is then
+/// EX_DATAERR.
+pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Building) -> Result<Exit, Report> {
+    let plan = Plan::make(io, host, target, building)?;
+    let replacement = plan.begin(plan.secrecy)?;
+    let old = if building.append { Some(plan.open_old()?) } else { None };
+    let policy = policy(old.as_deref(), building).map_err(|cause| plan.cannot(cause))?;
+    let scratch = replacement.scratch().map_err(|error| plan.failed(error))?;
+    let mut sorter = Sorter::new(SORTED_IN_MEMORY, move || Ok(scratch));
+    let old_secrecy = old.as_deref().map_or(Ok(Secrecy::Open), |old| plan.take_old(old, &mut sorter))?;
+    let tally = source::read(io, target, building, &mut sorter)?;
+    let replacement = plan.settle(io, replacement, old_secrecy.max(tally.secrecy))?;
+    let making = plan.making(old.as_deref());
+    let duplicates = plan.write(io, replacement, &making, sorter, policy)?;
+    conclude(io, target, &tally, duplicates)
+}
+
+/// What is known before the source is read.
+struct Plan<'a> {
+    target: &'a Target,
+    building: &'a Building,
+    map_type: MapType,
+    path: PathBuf,
+    trust: Trust,
+    owner: Owner,
+    secrecy: Secrecy,
+}
+
+impl<'a> Plan<'a> {
+    fn make(io: &mut Io, host: &Host, target: &'a Target, building: &'a Building) -> Result<Self, Report> {
+        let map_type = host.map_type.map_or_else(|| opened::type_to_build(io, host, target), Ok)?;
+        if !map_type.info().can_write {
+            return Err(host::cannot_open(map_type.name(), target, BuildError::CannotWrite(map_type)));
+        }
+        let path = map_type.path(Path::new(&target.name));
+        let readers = map_type.info().readers;
+        let is_secret = building.secret || host.is_secret(&path);
+        Ok(Self {
+            target,
+            building,
+            map_type,
+            trust: host.trust(io, &path, readers)?,
+            owner: host.owner(io, &path, readers)?,
+            path,
+            secrecy: if is_secret { Secrecy::Secret } else { Secrecy::Open },
+        })
+    }
+
+    /// Begins the new file beside the old one; here an unsafe place is refused.
+    fn begin(&self, secrecy: Secrecy) -> Result<Replacement, Report> {
+        let dress = dress::of(&self.owner, secrecy);
+        Replacement::begin(&self.path, secrecy.kind(), &self.trust, dress)
+            .map_err(|error| self.refused(error))
+    }
+
+    /// Begins anew, closed to others, where the source turned out to hold secrets; and says so where that takes
+    /// something from who could read the old map.
+    fn settle(&self, io: &mut Io, begun: Replacement, found: Secrecy) -> Result<Replacement, Report> {
+        let secrecy = self.secrecy.max(found);
+        let replacement = if secrecy == self.secrecy {
+            begun
+        } else {
+            drop(begun);
+            self.begin(secrecy)?
+        };
+        if let Some(old) = replacement.narrowed_from() {
+            let now = replacement.mode();
+            let path = printable::path(&self.path);
+            io.warn(
+                &Report::new(Exit::OK, path, format!("made with mode {now:04o}, not {old:04o} as before"))
+                    .because("it holds passwords, which others could read"),
+            );
+        }
+        if found == Secrecy::Secret {
+            source::warn_of_readers(io, &self.trust);
+        }
+        Ok(replacement)
+    }
+
+    fn open_old(&self) -> Result<Box<dyn Map>, Report> {
+        let name = MapName { map_type: Some(self.map_type), name: PathBuf::from(&self.target.name) };
+        maps::open_named(&name, self.secrecy.kind(), &self.trust).map_err(|error| self.unreadable(error))
+    }
+
+    /// The entries of the old map, for `-o`.
+    fn take_old(&self, old: &dyn Map, sorter: &mut Sorter) -> Result<Secrecy, Report> {
+        let mut secrecy = Secrecy::Open;
+        for record in old.records() {
+            let record = record.map_err(|error| opened::damaged(old, self.target, error))?;
+            if record.occurrence == Occurrence::Shadowed {
+                continue; // no look-up ever found it
+            }
+            secrecy = secrecy.max(Secrecy::of(&record.key, &record.value));
+            sorter.push(&record.key, &record.value, Line::Old).map_err(|error| self.failed(error))?;
+        }
+        Ok(secrecy)
+    }
+
+    fn making(&self, old: Option<&dyn Map>) -> Making {
+        let new = if self.building.duplicates { Duplicates::Allowed } else { Duplicates::Refused };
+        Making {
+            duplicates: old.map_or(new, Map::duplicates),
+            keys: keys(old, self.building.grammar.case),
+            made_by: concat!("makemap ", env!("CARGO_PKG_VERSION")).to_owned(),
+            made_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    fn write(
+        &self,
+        io: &mut Io,
+        replacement: Replacement,
+        making: &Making,
+        sorter: Sorter,
+        policy: Policy,
+    ) -> Result<DuplicateKeys, Report> {
+        let not_built = |error: BuildError| self.not_built(error);
+        let mut builder = maps::build(self.map_type, replacement, making).map_err(not_built)?;
+        let mut sorted = sorter.finish(policy).map_err(|error| self.failed(error))?;
+        let progress = Progress::begin(io, "entries written", Work::Count(sorted.total()));
+        while let Some(record) = sorted.next() {
+            let record = record.map_err(|error| self.failed(error))?;
+            builder.add(&record.key, &record.value).map_err(not_built)?;
+            progress.reach(sorted.taken());
+        }
+        builder.finish().map_err(not_built)?;
+        progress.finish();
+        sorted.into_duplicates().map_err(|error| self.failed(error))
+    }
+
+    fn cannot(&self, cause: impl std::fmt::Display) -> Report {
+        host::cannot_open(self.map_type.name(), self.target, cause)
+    }
+
+    fn refused(&self, error: ReplaceError) -> Report {
+        host::cannot_open_because(self.map_type.name(), self.target, &Report::from(error))
+    }
+
+    fn unreadable(&self, error: MapError) -> Report {
+        opened::unreadable(self.map_type.name(), self.target, error)
+    }
+
+    fn not_built(&self, error: BuildError) -> Report {
+        match error {
+            BuildError::Replace(error) => self.refused(error),
+            error => Report::new(Exit::IOERR, printable::octets(self.target.name.as_encoded_bytes()), error),
+        }
+    }
+
+    fn failed(&self, error: std::io::Error) -> Report {
+        Report::new(Exit::IOERR, printable::path(&self.path), error).because("the map is left as it was")
+    }
+}
+
+/// What becomes of a key that is there already. A map keeps the kind it was made as: `-d` does not turn one without
+/// duplicates into one with, and in one with them `-r` adds (sendmail's makemap does the same).
+fn policy(old: Option<&dyn Map>, building: &Building) -> Result<Policy, &'static str> {
+    match old.map(Map::duplicates) {
+        Some(Duplicates::Refused) if building.duplicates => {
+            Err("Invalid argument: the map was made without -d, so it takes one value for each key")
+        }
+        Some(Duplicates::Allowed) if building.duplicates || building.replace => Ok(Policy::AllStay),
+        None if building.duplicates => Ok(Policy::AllStay),
+        _ if building.replace => Ok(Policy::LastStays),
+        _ => Ok(Policy::FirstStays),
+    }
+}
+
+/// How the keys of the new map were treated; unknown where old and new were treated in two ways.
+fn keys(old: Option<&dyn Map>, case: Case) -> Keys {
+    let new = match case {
+        Case::Folded => Keys::Folded,
+        Case::Kept => Keys::AsWritten,
+    };
+    match old.map(Map::keys) {
+        Some(old) if old != new => Keys::Unknown,
+        _ => new,
+    }
+}
+
+/// Tells the keys that were given twice, and what came of it all.
+fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKeys) -> Result<Exit, Report> {
+    let mut is_whole = tally.faults == 0;
+    for duplicate in duplicates {
+        let duplicate = duplicate.map_err(|error| Report::new(Exit::IOERR, "duplicate keys", error))?;
+        let key = printable::octets(&duplicate.key);
+        source::complain(io, target, duplicate.line, format!("key {key}: duplicate key"));
+        is_whole = false;
+    }
+    Ok(if is_whole { Exit::OK } else { Exit::DATAERR })
+}
+
+/// What is sorted in memory; more goes to a nameless file beside the map.
+const SORTED_IN_MEMORY: usize = 256 << 20;

@@ -1,0 +1,106 @@
+//! Opening a map to read it, and finding out which file and type `implicit` means.
+
+use std::path::{Path, PathBuf};
+
+use cli::{Exit, Io, Report, printable};
+use safefile::Kind;
+use store::maps::{self, Map, MapError, MapName, MapType, NameError, TypeInfo, types};
+
+use crate::host::{self, Host};
+use crate::options::Target;
+
+/// Opens the map that is named, of the type that is named or, for `implicit`, that it has.
+pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn Map>, Report> {
+    let named = host.map_type.map_or(IMPLICIT, MapType::name);
+    let opened = match host.map_type {
+        Some(map_type) => attempt(io, host, target, map_type.info(), Some(map_type))?,
+        None => find(io, host, target)?,
+    };
+    opened.map_err(|error| unreadable(named, target, error))
+}
+
+/// The type that `implicit` means for a map that is to be built: the one it has, so that who reads it can go on
+/// reading; for a new one the first that can be built.
+pub(crate) fn type_to_build(io: &mut Io, host: &Host, target: &Target) -> Result<MapType, Report> {
+    let first = types().iter().find(|info| info.can_write).map(|info| info.map_type);
+    match find(io, host, target)? {
+        Ok(map) => Ok(map.map_type()),
+        Err(error) if is_missing(&error) => {
+            first.ok_or_else(|| host::cannot_open(IMPLICIT, target, "no type of map can be built"))
+        }
+        Err(error) => Err(unreadable(IMPLICIT, target, error)),
+    }
+}
+
+/// The report of a map that was not opened or not read to its end.
+pub(crate) fn unreadable(map_type: &str, target: &Target, error: MapError) -> Report {
+    match error {
+        MapError::Open(error) => host::cannot_open_because(map_type, target, &Report::from(error)),
+        error => host::cannot_open(map_type, target, error),
+    }
+}
+
+/// The report of a map that was opened and then turned out to be damaged, or could not be read.
+pub(crate) fn damaged(map: &dyn Map, target: &Target, error: MapError) -> Report {
+    let exit = if matches!(error, MapError::Damaged { .. }) { Exit::DATAERR } else { Exit::IOERR };
+    let name = printable::octets(target.name.as_encoded_bytes());
+    Report::plain(exit, format!("error reading type {} map {name}: {error}", map.map_type()))
+}
+
+type Opened = Result<Box<dyn Map>, MapError>;
+
+/// The one file there is of that name, whatever its suffix.
+fn find(io: &mut Io, host: &Host, target: &Target) -> Result<Opened, Report> {
+    let mut found: Option<Box<dyn Map>> = None;
+    let mut missing = None;
+    for info in candidates(Path::new(&target.name)) {
+        match attempt(io, host, target, info, None)? {
+            Ok(map) => {
+                if let Some(other) = found.replace(map) {
+                    return Ok(Err(MapError::Ambiguous(other.path().into(), map_path(target, info))));
+                }
+            }
+            Err(error) if is_missing(&error) => missing = missing.or(Some(error)),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(found.ok_or_else(|| missing.unwrap_or(NameError::Empty.into())))
+}
+
+/// One type for each suffix that the file may have: that of the name, where it has one.
+fn candidates(name: &Path) -> Vec<&'static TypeInfo> {
+    let mut candidates: Vec<&TypeInfo> = Vec::new();
+    for info in types().iter().filter(|info| info.can_read) {
+        if !candidates.iter().any(|other| other.suffix == info.suffix) {
+            candidates.push(info);
+        }
+    }
+    match candidates.iter().find(|info| info.map_type.path(name) == name) {
+        Some(named) => vec![named],
+        None => candidates,
+    }
+}
+
+fn attempt(
+    io: &mut Io,
+    host: &Host,
+    target: &Target,
+    info: &TypeInfo,
+    map_type: Option<MapType>,
+) -> Result<Opened, Report> {
+    let path = map_path(target, info);
+    let kind = if host.is_secret(&path) { Kind::Secret } else { Kind::Map };
+    let trust = host.trust(io, &path, info.readers)?;
+    Ok(maps::open_named(&MapName { map_type, name: path }, kind, &trust))
+}
+
+fn map_path(target: &Target, info: &TypeInfo) -> PathBuf {
+    info.map_type.path(Path::new(&target.name))
+}
+
+fn is_missing(error: &MapError) -> bool {
+    matches!(error, MapError::Open(error) if error.is_missing())
+}
+
+/// The type that is found out from the file.
+const IMPLICIT: &str = "implicit";

@@ -1,0 +1,29 @@
+//! `-u`: a map becomes text again.
+
+use cli::progress::{Progress, Work};
+use cli::{Exit, Io, Report};
+
+use crate::host::Host;
+use crate::opened;
+use crate::options::Target;
+
+/// Writes `KEY SEPARATOR VALUE` lines, octets as they are, each part up to its first NUL: a terminating NUL that was
+/// counted does not show, as with makemap. In the order of the file.
+pub(crate) fn dump(io: &mut Io, host: &Host, target: &Target, separator: u8) -> Result<Exit, Report> {
+    let map = opened::open(io, host, target)?;
+    let progress = Progress::begin(io, "entries", Work::Unknown);
+    for record in map.records() {
+        let record = record.map_err(|error| opened::damaged(&*map, target, error))?;
+        for part in [up_to_nul(&record.key), &[separator], up_to_nul(&record.value), b"\n"] {
+            io.out().octets(part)?;
+        }
+        progress.advance(1);
+    }
+    progress.finish();
+    Ok(Exit::OK)
+}
+
+/// As a C string ends.
+fn up_to_nul(octets: &[u8]) -> &[u8] {
+    octets.split(|&octet| octet == 0).next().unwrap_or_default()
+}
