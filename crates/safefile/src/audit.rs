@@ -125,8 +125,7 @@ pub fn audit(path: &Path, kind: Kind, trust: &Trust) -> Audit {
 pub struct AuditedFile {
     /// What the walk saw.
     pub audit: Audit,
-    /// The contents; `None` when the file is longer than the limit, or lies on a filesystem that a stranger's program
-    /// answers for.
+    /// The contents; `None` when the file is longer than the limit.
     pub contents: Option<Vec<u8>>,
 }
 
@@ -136,8 +135,8 @@ pub struct AuditedFile {
 /// no more than `limit` octets are read.
 ///
 /// # Errors
-/// [`OpenError::Missing`] and [`OpenError::Failed`] as for opening; [`OpenError::Refused`] only for what is no regular
-/// file.
+/// [`OpenError::Missing`] and [`OpenError::Failed`] as for opening, the latter also for a filesystem of a stranger;
+/// [`OpenError::Refused`] only for what is no regular file.
 pub fn open_unsafe_for_audit(
     path: &Path,
     kind: Kind,
@@ -150,7 +149,7 @@ pub fn open_unsafe_for_audit(
         None => Err(request.not_reached(audit.reached)),
         Some(End::Directory(place)) => Err(request.failed(place.path(), Errno::ISDIR.into())),
         Some(End::File { place, name, facts }) => {
-            let contents = request.read_unsafe(&audit, &place, &name, &facts, limit)?;
+            let contents = request.read_unsafe(&place, &name, &facts, limit)?;
             Ok(AuditedFile { audit, contents })
         }
     }
@@ -182,8 +181,16 @@ impl Request<'_> {
         let mut walk = Walk::begin(self.path)?;
         let mut seen = HashSet::new();
         while let Some(step) = walk.step()? {
-            if seen.insert((step.path.clone(), step.role)) {
-                audit.components.push(self.component(step));
+            if !seen.insert((step.path.clone(), step.role)) {
+                continue;
+            }
+            let component = self.component(step);
+            let path = component.path.clone();
+            let is_strange = component.findings.iter().any(|finding| finding.rule == Rule::ForeignFilesystem);
+            audit.components.push(component);
+            // Whose program might keep us waiting for ever.
+            if is_strange {
+                return Err(Fault::Failed { component: path, source: io::Error::other(NO_FURTHER) });
             }
         }
         Ok(walk.end())
@@ -225,7 +232,6 @@ impl Request<'_> {
 
     fn read_unsafe(
         self,
-        audit: &Audit,
         place: &Place,
         name: &OsStr,
         seen: &Facts,
@@ -235,10 +241,6 @@ impl Request<'_> {
         if seen.file_type != FileType::Regular {
             let breach = Breach { rule: Rule::NotRegular, entry: None };
             return Err(self.refused(Role::Last, &component, seen, breach));
-        }
-        // Such a program may also keep a reader waiting for ever.
-        if audit.findings().any(|(_, finding)| finding.rule == Rule::ForeignFilesystem) {
-            return Ok(None);
         }
         let failed = |source| self.failed(&component, source);
         let fd = place.open(name, OFlags::RDONLY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
@@ -253,3 +255,5 @@ impl Request<'_> {
         }
     }
 }
+
+const NO_FURTHER: &str = "not looked at any further: a user's program answers from here on";

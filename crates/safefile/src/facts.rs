@@ -6,12 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{Stat, fgetxattr, fstat, fstatfs, getxattr};
+use rustix::fs::{AtFlags, StatxFlags, fgetxattr, getxattr, makedev, statx};
 use rustix::io::Errno;
 
 use crate::account::{Gid, Uid};
 use crate::acl::{Acl, Perms};
-use crate::mount;
+use crate::mount::Mount;
 
 /// What a descriptor said of itself at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,36 +62,46 @@ impl Facts {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Asks a descriptor, opened for use or only as a path (`O_PATH`). Of a filesystem that was asked before
-    /// (`neighbour` lies on it) nothing is asked again.
+    /// Asks a descriptor, opened for use or only as a path (`O_PATH`). Who answers for the filesystem is looked up unless
+    /// `neighbour` lies on the same one. A program of a user is not asked: it might never answer.
     pub(crate) fn of(fd: BorrowedFd<'_>, neighbour: Option<&Self>) -> io::Result<Self> {
-        let stat = fstat(fd)?;
-        let mut facts = Self::of_stat(&stat);
-        facts.mount = match neighbour {
-            Some(known) if known.device == facts.device => known.mount,
-            _ => Mount::of(fd, facts.device)?,
+        let known = Self::ask(fd, AtFlags::STATX_DONT_SYNC)?;
+        let mount = match neighbour {
+            Some(neighbour) if neighbour.device == known.device => neighbour.mount,
+            _ => Mount::of(fd, known.device)?,
         };
-        if facts.file_type != FileType::Link {
-            facts.acl = read_acl(fd)?;
+        match mount {
+            Mount::Fuse(uid) if !uid.is_root() => Ok(Self { mount, ..known }),
+            _ => Self::asked(fd, mount),
         }
-        Ok(facts)
     }
 
-    #[allow(clippy::useless_conversion, reason = "the width of the fields differs from system to system")]
-    fn of_stat(stat: &Stat) -> Self {
-        Self {
-            file_type: FileType::of_mode(stat.st_mode),
-            uid: Uid(stat.st_uid),
-            gid: Gid(stat.st_gid),
-            mode: stat.st_mode & 0o7777,
-            links: stat.st_nlink.into(),
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: u64::try_from(stat.st_size).unwrap_or_default(),
+    /// Asks the descriptor of the root directory, for which the kernel answers.
+    pub(crate) fn of_root(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::asked(fd, Mount::Kernel)
+    }
+
+    fn asked(fd: BorrowedFd<'_>, mount: Mount) -> io::Result<Self> {
+        let facts = Self::ask(fd, AtFlags::empty())?;
+        let acl = if facts.file_type == FileType::Link { None } else { read_acl(fd)? };
+        Ok(Self { acl, mount, ..facts })
+    }
+
+    fn ask(fd: BorrowedFd<'_>, how: AtFlags) -> io::Result<Self> {
+        let stat = statx(fd, "", AtFlags::EMPTY_PATH | how, StatxFlags::BASIC_STATS)?;
+        Ok(Self {
+            file_type: FileType::of_mode(stat.stx_mode.into()),
+            uid: Uid(stat.stx_uid),
+            gid: Gid(stat.stx_gid),
+            mode: u32::from(stat.stx_mode) & 0o7777,
+            links: stat.stx_nlink.into(),
+            device: makedev(stat.stx_dev_major, stat.stx_dev_minor),
+            inode: stat.stx_ino,
+            size: stat.stx_size,
             acl: None,
             mount: Mount::Kernel,
             target: None,
-        }
+        })
     }
 }
 
@@ -151,22 +161,6 @@ impl fmt::Display for FileType {
     }
 }
 
-/// Who answers for what a filesystem says of its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mount {
-    /// The kernel, for one that root mounted.
-    Kernel,
-    /// A program of this user (FUSE): owners, modes and contents are whatever it says.
-    Fuse(Uid),
-}
-
-impl Mount {
-    fn of(fd: BorrowedFd<'_>, device: u64) -> io::Result<Self> {
-        let kind = u64::try_from(fstatfs(fd)?.f_type).unwrap_or_default();
-        if kind & 0xffff_ffff == FUSE_SUPER_MAGIC { mount::fuse_owner(device) } else { Ok(Self::Kernel) }
-    }
-}
-
 /// The access list beside the mode. Where it cannot be read nobody knows who may write the file, and that is an error.
 fn read_acl(fd: BorrowedFd<'_>) -> io::Result<Option<Acl>> {
     let Some(octets) = acl_octets(fd)? else { return Ok(None) };
@@ -210,5 +204,3 @@ pub(crate) const DEFAULT_ACL_ATTRIBUTE: &str = "system.posix_acl_default";
 const SMALL_ACL: usize = 256;
 /// The largest attribute there is, `include/uapi/linux/limits.h`.
 pub(crate) const XATTR_SIZE_MAX: usize = 65536;
-/// `include/uapi/linux/magic.h`.
-const FUSE_SUPER_MAGIC: u64 = 0x6573_5546;

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::account::Gid;
 use crate::acl::{Acl, Named, Perms};
-use crate::facts::{Facts, FileType, Mount};
+use crate::facts::{Facts, FileType};
 use crate::kind::{Kind, Role};
+use crate::mount::Mount;
 use crate::rule::Rule;
 use crate::trust::{Exception, Trust};
 
@@ -32,7 +33,10 @@ pub struct Breach {
 /// name directories.
 pub fn judge(kind: Kind, role: Role, path: &Path, facts: &Facts, trust: &Trust) -> Judgement {
     let mut bench = Bench { kind, path, facts, trust, judgement: Judgement::default() };
-    bench.filesystem();
+    if bench.is_strange() {
+        bench.breaks(Rule::ForeignFilesystem);
+        return bench.judgement;
+    }
     match role {
         Role::Link => bench.link(),
         Role::Directory => bench.directory(),
@@ -63,12 +67,9 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn filesystem(&mut self) {
-        if let Mount::Fuse(uid) = self.facts.mount
-            && !self.trust.may_own(self.kind, uid)
-        {
-            self.breaks(Rule::ForeignFilesystem);
-        }
+    /// Nothing that such a filesystem says is worth looking at.
+    fn is_strange(&self) -> bool {
+        matches!(self.facts.mount, Mount::Fuse(uid) if !self.trust.may_own(self.kind, uid))
     }
 
     /// What a link says cannot be changed, only replaced by who may write its directory, which is judged by itself. Its

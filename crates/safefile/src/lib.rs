@@ -30,10 +30,11 @@ mod walk;
 
 pub use self::account::{Account, Gid, Group, Uid};
 pub use self::audit::{Audit, AuditedFile, Component, Reached, Verdict, audit, open_unsafe_for_audit};
-pub use self::facts::{Facts, FileType, Mount};
+pub use self::facts::{Facts, FileType};
 pub use self::input::{InputFile, standard_input};
 pub use self::kind::{Kind, Role, UnknownKind};
 pub use self::mend::Mend;
+pub use self::mount::Mount;
 pub use self::open::{Entry, OpenError, SafeDir, SafeFile};
 pub use self::quote::{display_path, shell_quote};
 pub use self::refusal::{Finding, Fix, Found, Refusal};

@@ -172,7 +172,9 @@ fn maker(prefix: &[u8], name: &OsStr) -> Option<i32> {
 fn remove_if_abandoned(place: &Place, name: &OsStr, maker: i32) -> Result<(), Errno> {
     let fd = place.open(name, OFlags::RDONLY, Mode::empty())?;
     let stat = fstat(&fd)?;
-    flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
+    if flock(&fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN) {
+        return Ok(());
+    }
     if is_abandoned(name, maker, stat.st_ctime) {
         unlinkat(place, name, AtFlags::empty())?;
     }

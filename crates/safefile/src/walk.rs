@@ -62,9 +62,9 @@ impl Walk {
         if path.as_os_str().is_empty() {
             return Err(Fault::Missing { component: PathBuf::new() });
         }
-        let mut rest = if path.has_root() { VecDeque::new() } else { working_directory()? };
-        rest.extend(parts(path.as_os_str()));
         let root = Place::root()?;
+        let mut rest = if path.has_root() { VecDeque::new() } else { working_directory(&root)? };
+        rest.extend(parts(path.as_os_str()));
         Ok(Self { at: root.again()?, root, is_new: true, rest, links: 0, last: None })
     }
 
@@ -190,7 +190,7 @@ impl Place {
         let path = PathBuf::from("/");
         let fault = |source| Fault::Failed { component: PathBuf::from("/"), source };
         let fd = openat(CWD, "/", DIRECTORY, Mode::empty()).map_err(|errno| fault(errno.into()))?;
-        let facts = Facts::of(fd.as_fd(), None).map_err(fault)?;
+        let facts = Facts::of_root(fd.as_fd()).map_err(fault)?;
         Ok(Self { fd, path, facts, above: Vec::new() })
     }
 
@@ -327,11 +327,11 @@ fn part(name: &[u8]) -> Option<Part> {
 
 /// The way from the root to the working directory. That it leads there is checked when it has been walked: the text that
 /// the kernel gives is true only for a moment.
-fn working_directory() -> Result<VecDeque<Part>, Fault> {
+fn working_directory(root: &Place) -> Result<VecDeque<Part>, Fault> {
     let dot = || PathBuf::from(".");
     let failed = |source| Fault::Failed { component: dot(), source };
     let fd = openat(CWD, ".", DIRECTORY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
-    let facts = Facts::of(fd.as_fd(), None).map_err(failed)?;
+    let facts = Facts::of(fd.as_fd(), Some(root.facts())).map_err(failed)?;
     match rustix::process::getcwd(Vec::new()) {
         Ok(text) if text.as_bytes().starts_with(b"/") => {
             let text = OsString::from_vec(text.into_bytes());
