@@ -28,6 +28,12 @@ pub(crate) fn config(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Resul
     found.finish(path.to_owned(), config)
 }
 
+/// Every key by its full name, tables left out.
+pub(crate) fn keys() -> impl Iterator<Item = String> {
+    let names = SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| section.full_name(key)));
+    names.filter(|name| SECTIONS.iter().all(|section| section.name != name))
+}
+
 fn not_utf8(path: &Path, octets: &[u8], valid: usize) -> ConfigFaults {
     let text = String::from_utf8_lossy(&octets[..valid]);
     let mut found = Found::new(&text);
@@ -200,7 +206,9 @@ impl Reader<'_, '_> {
             return None;
         };
         self.may_have_exceptions(&path, kind, config);
-        self.agree(&path, kind, config);
+        if kind.is_some() || !table.has("kind") {
+            self.agree(&path, kind, config);
+        }
         Some(FileRule { path: path.value, kind, exceptions })
     }
 

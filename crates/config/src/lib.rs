@@ -63,6 +63,11 @@ impl Config {
         }
     }
 
+    /// Every key that a configuration may have, by its full name (`secrets.argon2id.m`), tables left out.
+    pub fn keys() -> impl Iterator<Item = String> {
+        check::keys()
+    }
+
     fn read(file: &SafeFile) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: file.path().to_owned(), source };
         let octets = file.read_whole(Self::MAX_OCTETS).map_err(failed)?;

@@ -27,6 +27,13 @@ pub(crate) struct Section {
     pub(crate) keys: &'static [&'static str],
 }
 
+impl Section {
+    /// `secrets.argon2id.m`
+    pub(crate) fn full_name(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct At<T> {
@@ -189,7 +196,7 @@ impl<'t> Table<'t> {
     }
 
     fn name(&self, key: &str) -> String {
-        full_name(self.section, key)
+        self.section.full_name(key)
     }
 }
 
@@ -210,14 +217,19 @@ pub(crate) fn absolute(text: &At<&str>, key: &str, found: &mut Found<'_>) -> Opt
 pub(crate) fn document<'t>(text: &'t str, found: &mut Found<'_>) -> DeTable<'t> {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        found.add(error.span().unwrap_or(0..0), error.message().lines().collect::<Vec<_>>().join("; "));
+        let at = error.span().unwrap_or(0..0);
+        let mut cause = error.message().lines().collect::<Vec<_>>().join("; ");
+        if let Some(key) = text.get(at.clone()).filter(|_| cause == "duplicate key") {
+            cause = format!("{cause}: {key}");
+        }
+        found.add(at, cause);
     }
     table.into_inner()
 }
 
 fn unknown_key(key: &Spanned<toml::de::DeString<'_>>, section: &Section, found: &mut Found<'_>) {
     let word = key.get_ref().as_ref();
-    let cause = format_args!("unknown key: {}", full_name(section, word));
+    let cause = format_args!("unknown key: {}", section.full_name(word));
     match nearest(word, section) {
         Some(known) => found.add_with_hint(key.span(), cause, format_args!("did you mean {known}?")),
         None => {
@@ -231,10 +243,10 @@ fn nearest(word: &str, section: &Section) -> Option<String> {
     let near = |known: &&str| strsim::damerau_levenshtein(&word.to_lowercase(), known);
     let candidate = section.keys.iter().copied().min_by_key(near);
     if let Some(known) = candidate.filter(|known| near(known) <= known.len().div_ceil(3)) {
-        return Some(full_name(section, known));
+        return Some(section.full_name(known));
     }
     let elsewhere = crate::check::SECTIONS.iter().find(|other| other.keys.contains(&word))?;
-    Some(full_name(elsewhere, word))
+    Some(elsewhere.full_name(word))
 }
 
 fn wrong_type(at: Range<usize>, key: &str, wanted: &str, value: &DeValue<'_>, found: &mut Found<'_>) {
@@ -252,10 +264,6 @@ fn wrong_type(at: Range<usize>, key: &str, wanted: &str, value: &DeValue<'_>, fo
 
 fn text_of<'t>(value: &'t Spanned<DeValue<'t>>) -> Option<At<&'t str>> {
     value.get_ref().as_str().map(|text| At { value: text, at: value.span() })
-}
-
-fn full_name(section: &Section, key: &str) -> String {
-    if section.name.is_empty() { key.to_owned() } else { format!("{}.{key}", section.name) }
 }
 
 fn last_word(name: &str) -> &str {

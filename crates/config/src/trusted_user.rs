@@ -129,3 +129,108 @@ fn known(account: Account, origin: Origin) -> TrustedUser {
 }
 
 const ACCOUNT: &str = "gatepost";
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use safefile::{Account, Group, Kind, Uid};
+
+    use super::{Files, Given, Origin, TrustedUserError, resolve};
+    use crate::{Accounts, Config};
+
+    /// A host where these users have the numbers from 100 on.
+    struct Host(&'static [&'static str]);
+
+    impl Accounts for Host {
+        fn user(&self, name: &str) -> io::Result<Option<Account>> {
+            if name == "root" {
+                return Ok(Some(Account::root()));
+            }
+            let index = self.0.iter().position(|known| *known == name);
+            Ok(index.map(|index| account(name, 100 + index)))
+        }
+
+        fn group(&self, _: &str) -> io::Result<Option<Group>> {
+            Ok(None)
+        }
+    }
+
+    /// A host that cannot answer.
+    struct Broken;
+
+    impl Accounts for Broken {
+        fn user(&self, _: &str) -> io::Result<Option<Account>> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn group(&self, _: &str) -> io::Result<Option<Group>> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+
+    const ALL: Host = Host(&["flag", "cf", "toml", "gatepost"]);
+
+    fn account(name: &str, uid: usize) -> Account {
+        Account { uid: Uid(u32::try_from(uid).unwrap()), name: Some(name.to_owned()), group: None }
+    }
+
+    fn config(name: &str) -> Config {
+        Config { trusted_user: ALL.user(name).unwrap(), ..Config::default() }
+    }
+
+    fn check(given: &Given<'_>, files: Files, host: &Host) -> (Option<u32>, Origin) {
+        let found = resolve(given, files, host).unwrap();
+        (found.account.map(|account| account.uid.0), found.origin)
+    }
+
+    #[test]
+    fn the_first_that_says_anything_counts() {
+        let toml = config("toml");
+        let full =
+            Given { flag: Some("flag"), sendmail_cf: Some(b"O TrustedUser=cf\n"), config: Some(&toml) };
+        let no_flag = Given { flag: None, ..full };
+        let silent_cf = Given { sendmail_cf: Some(b"O LogLevel=9\n"), ..no_flag };
+        let rows = [
+            (full, (Some(100), Origin::Flag), (Some(100), Origin::Flag)),
+            (no_flag, (Some(101), Origin::SendmailCf), (Some(101), Origin::SendmailCf)),
+            (silent_cf, (Some(102), Origin::Config), (None, Origin::Nobody)),
+            (Given { sendmail_cf: None, ..no_flag }, (Some(102), Origin::Config), (None, Origin::Nobody)),
+            (Given::default(), (Some(103), Origin::Account), (None, Origin::Nobody)),
+        ];
+        for (given, ours, sendmails) in rows {
+            assert_eq!(check(&given, Files::Ours, &ALL), ours);
+            assert_eq!(check(&given, Files::Sendmails, &ALL), sendmails, "sendmail does not know {ours:?}");
+        }
+        assert_eq!(check(&Given::default(), Files::Ours, &Host(&[])), (None, Origin::Nobody));
+    }
+
+    #[test]
+    fn naming_root_is_naming_nobody_beside_root() {
+        let root = Given { flag: Some("root"), ..Given::default() };
+        assert_eq!(check(&root, Files::Ours, &ALL), (None, Origin::Flag), "and gatepost does not step in");
+        let zero = Given { sendmail_cf: Some(b"O TrustedUser=0\n"), ..Given::default() };
+        assert_eq!(check(&zero, Files::Ours, &ALL), (None, Origin::SendmailCf));
+    }
+
+    #[test]
+    fn somebody_unknown_is_an_error_and_nobody_else_steps_in() {
+        for (given, origin) in [
+            (Given { flag: Some("nosuch"), ..Given::default() }, Origin::Flag),
+            (Given { sendmail_cf: Some(b"O TrustedUser=cf \n"), ..Given::default() }, Origin::SendmailCf),
+        ] {
+            let error = resolve(&given, Files::Ours, &ALL).unwrap_err();
+            assert!(matches!(error, TrustedUserError::Unknown { origin: found, .. } if found == origin));
+        }
+        let unasked = resolve(&Given::default(), Files::Ours, &Broken);
+        assert!(matches!(unasked, Err(TrustedUserError::Failed(_))), "no answer is not the answer nobody");
+    }
+
+    #[test]
+    fn trust_is_root_and_the_trusted_user() {
+        let given = Given { flag: Some("flag"), ..Given::default() };
+        let trust = resolve(&given, Files::Ours, &ALL).unwrap().trust();
+        assert!(trust.may_own(Kind::Store, Uid(100)) && trust.may_own(Kind::Store, Uid::ROOT));
+        assert!(!trust.may_own(Kind::Store, Uid(103)) && !trust.may_own(Kind::Configuration, Uid(100)));
+    }
+}
