@@ -1,0 +1,152 @@
+//! What was found to be looked at, each path once, and the judgement of it: audit, clear text inside, who can read it.
+
+use std::path::{Path, PathBuf};
+
+use safefile::{Audit, FileType, Kind, Verdict};
+
+use super::contents::{self, ClearText};
+use super::host::{Host, Reading};
+use super::named::{Contents, Named};
+use crate::judged::{Judged, Note, NoteWord};
+use crate::readers::readers;
+
+/// The paths to be looked at, in the order in which they were found.
+#[derive(Default)]
+pub(crate) struct Finds(Vec<Find>);
+
+struct Find {
+    path: PathBuf,
+    kind: Kind,
+    contents: Contents,
+    named_by: Vec<String>,
+    notes: Vec<Note>,
+    if_unsafe: Vec<Note>,
+}
+
+impl Finds {
+    /// A file that a configuration names, there or not.
+    pub(crate) fn named(&mut self, host: &Host<'_>, by: &Path, named: Named) {
+        let by = format!("{}:{} {}", safefile::display_path(&host.at(by)), named.line, named.word);
+        self.add(named.path, named.kind, named.contents, by);
+    }
+
+    /// A file in a usual place; where nothing is there, nothing is said.
+    pub(crate) fn usual(
+        &mut self,
+        host: &Host<'_>,
+        path: impl AsRef<Path>,
+        kind: Kind,
+        contents: Contents,
+        what: &str,
+    ) {
+        let path = path.as_ref();
+        if self.find(path).is_some() || host.has(path) {
+            self.add(path.to_owned(), kind, contents, what.to_owned());
+        }
+    }
+
+    /// Adds something to be known of a path that was found.
+    pub(crate) fn note(&mut self, path: &Path, note: Note) {
+        if let Some(find) = self.find(path) {
+            find.notes.push(note);
+        }
+    }
+
+    /// Adds something to be known of a path only if it turns out to be unsafe.
+    pub(crate) fn if_unsafe(&mut self, path: &Path, note: Note) {
+        if let Some(find) = self.find(path) {
+            find.if_unsafe.push(note);
+        }
+    }
+
+    /// Audits everything.
+    pub(crate) fn judge(self, host: &Host<'_>) -> Vec<Judged> {
+        self.0.into_iter().map(|find| find.judge(host)).collect()
+    }
+
+    /// A path that is found again is what the stricter finder says.
+    fn add(&mut self, path: PathBuf, kind: Kind, contents: Contents, by: String) {
+        if let Some(find) = self.find(&path) {
+            if kind.is_secret() && !find.kind.is_secret() {
+                find.kind = kind;
+            }
+            if find.contents == Contents::Opaque {
+                find.contents = contents;
+            }
+            if !find.named_by.contains(&by) {
+                find.named_by.push(by);
+            }
+        } else {
+            self.0.push(Find {
+                path,
+                kind,
+                contents,
+                named_by: vec![by],
+                notes: Vec::new(),
+                if_unsafe: Vec::new(),
+            });
+        }
+    }
+
+    fn find(&mut self, path: &Path) -> Option<&mut Find> {
+        self.0.iter_mut().find(|find| find.path == path)
+    }
+}
+
+impl Find {
+    /// A file that turns out to hold passwords is judged as a secret, whatever it was found as.
+    fn judge(self, host: &Host<'_>) -> Judged {
+        let mut audit = host.audit(&self.path, self.kind);
+        let clear = self.look(host, &audit);
+        if matches!(clear, ClearText::Holds(_)) && !self.kind.is_secret() {
+            audit = host.audit(&self.path, Kind::Secret);
+        }
+        let note = clear_text(&audit, clear, self.contents);
+        let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent();
+        judged.notes.extend(note);
+        judged.notes.extend(self.notes);
+        if judged.verdict() == Verdict::Unsafe {
+            judged.notes.extend(self.if_unsafe);
+        }
+        judged
+    }
+
+    fn look(&self, host: &Host<'_>, audit: &Audit) -> ClearText {
+        let regular = audit.last().is_some_and(|last| last.facts.file_type == FileType::Regular);
+        if self.contents == Contents::Opaque || !regular {
+            return ClearText::None;
+        }
+        match host.read(&self.path, LOOK_LIMIT) {
+            Reading::Octets(octets) => contents::look(self.contents, octets.expose()),
+            Reading::Unread => ClearText::Unread("it is too long to be looked into"),
+            Reading::Nothing => ClearText::Unread("it could not be read"),
+        }
+    }
+}
+
+fn clear_text(audit: &Audit, clear: ClearText, contents: Contents) -> Option<Note> {
+    let who = readers(audit);
+    match clear {
+        ClearText::None => None,
+        ClearText::Holds(1) => Some(format!("1 password in clear text; {who} can read it")),
+        ClearText::Holds(count) => Some(format!("{count} passwords in clear text; {who} can read them")),
+        ClearText::Unread(why) => {
+            Some(format!("may hold passwords in clear text ({why}); {who} can read it"))
+        }
+        ClearText::Damaged(why) => return Some(Note::new(NoteWord::Broken, why)),
+    }
+    .map(|text| Note::new(NoteWord::ClearText, text).answered(import(audit, contents)))
+}
+
+/// How the users of a file get into the store; passwords for other servers have no other home.
+fn import(audit: &Audit, contents: Contents) -> String {
+    match contents {
+        Contents::Sasldb | Contents::PasswdFile { .. } => {
+            format!("saslpasswd --import {}", safefile::shell_quote(&audit.path))
+        }
+        _ => String::new(),
+    }
+}
+
+/// The longest file that is looked into: some 200,000 users of a sasldb. What is longer is said to be.
+const LOOK_LIMIT: u64 = 64 << 20;

@@ -1,0 +1,97 @@
+//! `authcheck store`: is the whole file sound, and what is in it: weak verifiers user by user, the policy in force, who is
+//! disabled or expired, how many there are. Users are streamed, so a million of them take no more memory than one.
+//!
+//! A weak verifier that neither the policy nor the user's own list asks for is unsafe; one that is asked for is said each
+//! time, and is what somebody decided. A damaged store is one that could not be checked.
+
+mod survey;
+mod view;
+
+use std::time::SystemTime;
+
+use cli::{Exit, Io, Report};
+use credential::{Policy, Timestamp};
+use safefile::{Verdict, display_path};
+use store::secrets::{Access, Integrity, Pages, SecretStore, Secrets};
+use store::{StoreError, Wait};
+
+use self::survey::Survey;
+use self::view::View;
+use crate::context::Context;
+use crate::judged::{Fault, Judged};
+use crate::options::Options;
+use crate::tree::Colour;
+
+/// Checks the store whose path was audited, and says what is in it.
+pub(crate) fn check(
+    io: &mut Io,
+    judged: Judged,
+    context: &Context,
+    options: &Options,
+) -> Result<Verdict, Report> {
+    let path = judged.audit.path.clone();
+    let wait = Wait::up_to(options.wait);
+    let opened = SecretStore::open(&path, &context.trust(&path), Access::Read, wait);
+    let colour = Colour::of(io);
+    match opened.and_then(|store| store.check_integrity().map(|integrity| (store, integrity))) {
+        Ok((store, integrity)) if judged.verdict() == Verdict::Safe => {
+            let mut view = View::begin(io, &judged, colour)?;
+            survey(&mut view, &store, &integrity, &context.config.secrets.policy)
+        }
+        Ok(_) => View::begin(io, &judged, colour)?.end_without_users(),
+        // The audit says the same, component by component.
+        Err(StoreError::Refused(_) | StoreError::Missing { .. }) if judged.verdict() != Verdict::Safe => {
+            View::begin(io, &judged, colour)?.end_without_users()
+        }
+        Err(error) => {
+            let judged = judged.faulty([fault(&error)]);
+            View::begin(io, &judged, colour)?.end_without_users()
+        }
+    }
+}
+
+/// Every user once: what is to be said of each, then the sums.
+fn survey(
+    view: &mut View<'_>,
+    store: &SecretStore,
+    integrity: &Integrity,
+    policy: &Policy,
+) -> Result<Verdict, Report> {
+    let mut survey = Survey::new(policy, now());
+    for fault in &integrity.faults {
+        let component = fault.user.clone().unwrap_or_else(|| display_path(store.path()));
+        view.fault(&Fault { rule: "damaged", component, what: fault.what.clone() })?;
+    }
+    for record in store.list() {
+        match record {
+            Ok(record) => survey.add(&record).iter().try_for_each(|remark| view.remark(remark))?,
+            Err(error) => {
+                view.fault(&fault(&error))?;
+                break;
+            }
+        }
+    }
+    let pages = if integrity.pages == Pages::Mended { "mended" } else { "sound" };
+    let counts = store.counts().map_err(|error| Report::plain(Exit::code(2), error))?;
+    view.end(&survey.sums(), pages, policy, &counts)
+}
+
+/// Why a store could not be checked.
+fn fault(error: &StoreError) -> Fault {
+    let (rule, what) = match error {
+        StoreError::Missing { .. } => ("missing", "no such store; saslpasswd -c makes one".to_owned()),
+        StoreError::Damaged { what, .. } => ("damaged", what.clone()),
+        StoreError::Busy { .. } | StoreError::OtherGeneration { .. } => ("busy", error.to_string()),
+        other => ("failed", other.to_string()),
+    };
+    let component = match error {
+        StoreError::Missing { path } | StoreError::Damaged { path, .. } => display_path(path),
+        _ => String::new(),
+    };
+    Fault { rule, component, what }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since.as_secs())
+}

@@ -1,0 +1,259 @@
+//! What is said to a person: each path as a tree of its components, owner, mode and verdict in columns, and below it what
+//! is wrong, why it matters and the commands that mend it. Makes text; printing is the caller's.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use cli::Io;
+use safefile::account::{group_name, user_name};
+use safefile::{Component, FileType, Finding, Rule, Verdict, display_path};
+
+use crate::judged::{Fault, Judged};
+
+/// How much of a safe path is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Every component of every path.
+    Whole,
+    /// A safe path is one line.
+    UnsafeOnly,
+}
+
+/// Whether the text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    /// For a terminal.
+    On,
+    /// For a file, a pipe, or a person who set `NO_COLOR`.
+    Off,
+}
+
+impl Colour {
+    /// For standard output.
+    pub(crate) fn of(io: &mut Io) -> Self {
+        if io.out().is_coloured() { Self::On } else { Self::Off }
+    }
+}
+
+/// What was explained already: a directory above twenty files is explained once.
+#[derive(Debug, Default)]
+pub(crate) struct Told(HashSet<(PathBuf, Rule)>);
+
+/// The text for one path, with its line ends.
+pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
+    let mut out = String::new();
+    headline(&mut out, judged, colour);
+    if detail == Detail::Whole || judged.verdict() != Verdict::Safe {
+        components(&mut out, judged, colour);
+    }
+    findings(&mut out, judged, told, colour);
+    judged.troubles().for_each(|one| out.push_str(&fault(&one, colour)));
+    notes(&mut out, judged, colour);
+    out
+}
+
+/// The last line: how many paths are how.
+pub(crate) fn summary(verdicts: &[Verdict], colour: Colour) -> String {
+    let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
+    let part = |number: usize, word: &str, style| match number {
+        0 => format!("{number} {word}"),
+        _ => painted(&format!("{number} {word}"), style, colour),
+    };
+    format!(
+        "{}, {}, {}\n",
+        part(count(Verdict::Safe), "safe", SAFE),
+        part(count(Verdict::Unsafe), "unsafe", UNSAFE),
+        part(count(Verdict::Error), "not checked", ERROR)
+    )
+}
+
+/// `safe    secret  /etc/sasldb2  root:root 0600  (usual place of sasldb)`.
+fn headline(out: &mut String, judged: &Judged, colour: Colour) {
+    let (word, style) = match judged.verdict() {
+        Verdict::Safe => ("safe  ", SAFE),
+        Verdict::Unsafe => ("UNSAFE", UNSAFE),
+        Verdict::Error => ("ERROR ", ERROR),
+    };
+    let word = painted(word, style, colour);
+    let path = painted(&display_path(&judged.audit.path), BOLD, colour);
+    let _ = write!(out, "{word}  {:<13} {path}", judged.audit.kind.word());
+    if !judged.named_by.is_empty() {
+        let why = format!("  ({})", judged.named_by.join(", "));
+        out.push_str(&painted(&why, DIM, colour));
+    }
+    out.push('\n');
+}
+
+fn components(out: &mut String, judged: &Judged, colour: Colour) {
+    let rows: Vec<Row> = rows(&judged.audit.components);
+    let width =
+        |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let (names, owners) = (width(|row| &row.name), width(|row| &row.owner));
+    for row in &rows {
+        let (verdict, style) =
+            if row.rules.is_empty() { ("ok".to_owned(), SAFE) } else { (row.rules.clone(), UNSAFE) };
+        let verdict = painted(&verdict, style, colour);
+        let _ = writeln!(out, "    {:names$}  {:owners$}  {}  {verdict}", row.name, row.owner, row.mode);
+    }
+}
+
+/// One component as it is shown.
+struct Row {
+    name: String,
+    owner: String,
+    mode: String,
+    rules: String,
+}
+
+fn rows(components: &[Component]) -> Vec<Row> {
+    let mut shown: Vec<&Component> = Vec::new();
+    let mut rows = Vec::new();
+    for component in components {
+        rows.push(Row {
+            name: branch(component, shown.last().copied()),
+            owner: format!("{}:{}", user_name(component.facts.uid), group_name(component.facts.gid)),
+            mode: mode(component),
+            rules: component
+                .findings
+                .iter()
+                .map(|finding| finding.rule.word())
+                .collect::<Vec<_>>()
+                .join(", "),
+        });
+        shown.push(component);
+    }
+    rows
+}
+
+/// The name, moved right by its depth. Where the walk leaves the branch (behind a link) the whole path is shown.
+fn branch(component: &Component, before: Option<&Component>) -> String {
+    let path = &component.path;
+    let depth = path.components().count().saturating_sub(1);
+    let continues = before.is_some_and(|before| Some(before.path.as_path()) == path.parent());
+    let name = match path.file_name() {
+        Some(name) if continues => display_path(name.as_ref()),
+        _ => display_path(path),
+    };
+    let turn = match depth {
+        0 => String::new(),
+        depth => format!("{}└─ ", "   ".repeat(depth - 1)),
+    };
+    let target = component.facts.target.as_ref().map(|target| format!(" -> {}", display_path(target)));
+    let mount = if component.is_mount && depth > 0 { " (mount)" } else { "" };
+    format!("{turn}{name}{}{mount}", target.unwrap_or_default())
+}
+
+/// As `ls -l` shows it: `drwxr-xr-x`, with a plus where there is an access list.
+fn mode(component: &Component) -> String {
+    let facts = &component.facts;
+    let letter = match facts.file_type {
+        FileType::Regular => '-',
+        FileType::Directory => 'd',
+        FileType::Link => 'l',
+        FileType::Fifo => 'p',
+        FileType::Socket => 's',
+        FileType::CharacterDevice => 'c',
+        FileType::BlockDevice => 'b',
+        FileType::Unknown => '?',
+    };
+    let plus = if facts.acl.is_some() { '+' } else { ' ' };
+    format!("{letter}{}{plus}", permissions(facts.mode))
+}
+
+fn permissions(mode: u32) -> String {
+    let triple = |shift: u32, special: u32, letters: [char; 2]| {
+        let bits = mode >> shift;
+        let execute = match (bits & 1 != 0, mode & special != 0) {
+            (false, false) => '-',
+            (true, false) => 'x',
+            (false, true) => letters[0],
+            (true, true) => letters[1],
+        };
+        let read = if bits & 4 != 0 { 'r' } else { '-' };
+        let write = if bits & 2 != 0 { 'w' } else { '-' };
+        [read, write, execute]
+    };
+    let all = [triple(6, 0o4000, ['S', 's']), triple(3, 0o2000, ['S', 's']), triple(0, 0o1000, ['T', 't'])];
+    all.iter().flatten().collect()
+}
+
+fn findings(out: &mut String, judged: &Judged, told: &mut Told, colour: Colour) {
+    for (component, finding) in judged.audit.findings() {
+        if told.0.insert((component.path.clone(), finding.rule)) {
+            explain(out, judged, component, finding, colour);
+        }
+    }
+}
+
+fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &Finding, colour: Colour) {
+    let (path, found) = (display_path(&component.path), &finding.found);
+    let _ = writeln!(out, "    {}: {path}: {found}", painted(finding.rule.word(), UNSAFE, colour));
+    let _ = writeln!(out, "        why: {}", finding.why);
+    let command = finding.fix.command.as_ref();
+    if let Some(command) = command {
+        let _ = writeln!(out, "        fix: {}", painted(&command.to_string(), BOLD, colour));
+    }
+    let Some(otherwise) = &finding.fix.otherwise else { return };
+    if is_configuration(otherwise) {
+        let path = display_path(&judged.audit.path);
+        let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
+        for line in ["[[file]]", &format!("path = {path:?}"), otherwise] {
+            let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
+        }
+    } else {
+        let _ = writeln!(out, "        {}: {otherwise}", if command.is_some() { "or" } else { "by hand" });
+    }
+}
+
+/// Whether the other way is an exception for gatepost.toml and no sentence.
+fn is_configuration(otherwise: &str) -> bool {
+    otherwise.contains(" = [")
+}
+
+/// Why something could not be checked: one line.
+pub(crate) fn fault(fault: &Fault, colour: Colour) -> String {
+    let word = painted(fault.rule, ERROR, colour);
+    let component = if fault.component.is_empty() { String::new() } else { format!("{}: ", fault.component) };
+    format!("    {word}: {component}{}\n", fault.what)
+}
+
+/// Something to be said of one user: `    weak-verifier: bob@example.org: plain (clear text)`.
+pub(crate) fn remark(
+    word: &str,
+    style: Style,
+    user: &str,
+    why: &str,
+    fix: Option<&str>,
+    colour: Colour,
+) -> String {
+    let fix = fix.map(|fix| format!("        fix: {}\n", painted(fix, BOLD, colour))).unwrap_or_default();
+    format!("    {}: {user}: {why}\n{fix}", painted(word, style, colour))
+}
+
+fn notes(out: &mut String, judged: &Judged, colour: Colour) {
+    for note in &judged.notes {
+        let _ = writeln!(out, "    {}: {}", painted(note.word.title(), NOTE, colour), note.text);
+        let answer = note.answer.iter().flat_map(|answer| answer.lines());
+        answer.for_each(|line| {
+            let _ = writeln!(out, "        {}", painted(line, BOLD, colour));
+        });
+    }
+}
+
+fn painted(text: &str, style: Style, colour: Colour) -> String {
+    match colour {
+        Colour::On => format!("{style}{text}{style:#}"),
+        Colour::Off => text.to_owned(),
+    }
+}
+
+const SAFE: Style = AnsiColor::Green.on_default();
+/// What makes something unsafe.
+pub(crate) const UNSAFE: Style = AnsiColor::Red.on_default().bold();
+const ERROR: Style = AnsiColor::Yellow.on_default().bold();
+/// What is to be known.
+pub(crate) const NOTE: Style = AnsiColor::Cyan.on_default();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
