@@ -1,38 +1,55 @@
 //! The text form of a store: one JSON object per line, for backup, restore and merge.
 //!
-//! The first line is the header, the last the end; between them one user per line, by realm and name:
+//! The first line is the header, the last the end; between them one user per line, by realm and name (here broken
+//! for reading):
 //!
 //! ```json
 //! {"gatepost-dump":1,"created":1700000000,"decoy-key":"BASE64"}
-//! {"user":"alice","realm":"Example.ORG","keep":null,"plain":"by-policy","created":1700000000,"changed":1700000000,
-//!  "changed-by":{"who":"root","app":"saslpasswd"},"credentials":[{"label":"main","state":"enabled","expires":null,
-//!  "raw":false,"created":1700000000,"changed":1700000000,"networks":["192.0.2.0/24"],"verifiers":[
-//!  {"kind":"argon2id","phc":"$argon2id$v=19$m=19456,t=2,p=1$..."},
+//! {"user":"alice","realm":"Example.ORG","keep":null,"plain":"by-policy","created":1700000000,
+//!  "changed":1700000000,"changed-by":{"who":"root","app":"saslpasswd"},"credentials":[{"label":"main",
+//!  "state":"enabled","expires":null,"raw":false,"created":1700000000,"changed":1700000000,
+//!  "networks":["192.0.2.0/24"],"verifiers":[{"kind":"argon2id","phc":"$argon2id$v=19$m=19456,t=2,p=1$..."},
 //!  {"kind":"scram-sha-256","iterations":65536,"salt":"BASE64","stored-key":"BASE64","server-key":"BASE64"}]}]}
 //! {"end":1}
 //! ```
 //!
-//! (each on one line). Times are seconds since 1970, `keep` a list of kinds or null, `plain` `by-policy` or `never`,
-//! `state` `enabled` or `suspended`. Further verifiers: `cram-md5` with `states` (32 octets), `digest-md5` with `h-a1`
-//! and, where it differs, `h-a1-utf8`, `foreign` with `scheme` and `text`, `plain` with `password` (octets in base64).
-//! The end counts the users: a dump that was cut off is refused. Unknown fields, kinds and versions are errors with the
-//! number of their line. A dump is as secret as the store.
+//! Times are seconds since 1970, `keep` a list of kinds or null, `plain` is `by-policy` or `never`, `state` `enabled`
+//! or `suspended`. Further verifiers: `cram-md5` with `states` (32 octets), `digest-md5` with `h-a1` and, where it
+//! differs, `h-a1-utf8`, `foreign` with `scheme` and `text`, `plain` with `password`. Octets are in base64 (RFC 4648).
+//! The end counts the users: a dump that was cut off is refused. Unknown fields, kinds and versions are errors with
+//! the number of their line. A dump is as secret as the store.
 
 use std::io::{self, Read, Write};
 
 use credential::{DecoyKey, Record, Timestamp};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::error::StoreError;
-use crate::secrets::Edit;
+use crate::secrets::import::Reason;
+use crate::secrets::import::lines::Lines;
+use crate::secrets::{Edit, Put, SecretStore, Secrets};
 
-/// Writes everything that a store holds. The number of users.
+mod json;
+
+/// The version of this form.
+const VERSION: u32 = 1;
+
+/// Writes everything that a store holds, and says how many users that were.
 ///
 /// # Errors
 /// [`DumpError`]; what was written before it is not a whole dump and is refused when loaded.
-pub fn write(store: &crate::secrets::SecretStore, out: &mut dyn Write) -> Result<u64, DumpError> {
-    let _ = (store, out);
-    unimplemented!()
+pub fn write(store: &SecretStore, out: &mut dyn Write) -> Result<u64, DumpError> {
+    let header = Header { created: store.counts()?.created, decoy_key: store.decoy_key()? };
+    put_line(out, &json::header_line(&header)?)?;
+    let mut users = 0;
+    for record in store.list() {
+        put_line(out, &json::user_line(&record?)?)?;
+        users += 1;
+    }
+    put_line(out, &json::end_line(users)?)?;
+    out.flush().map_err(DumpError::Out)?;
+    Ok(users)
 }
 
 /// Why a dump was not written.
@@ -46,11 +63,13 @@ pub enum DumpError {
     Out(io::Error),
 }
 
-/// A dump that is read: the header first, then, as an iterator, its users.
+/// A dump that is read: the header first, then, as an iterator, its users. After an error there is nothing more.
 #[derive(Debug)]
 pub struct Dump<R> {
     header: Header,
-    input: R,
+    lines: Lines<R>,
+    users: u64,
+    state: Progress,
 }
 
 /// The header of a dump.
@@ -63,7 +82,7 @@ pub struct Header {
 }
 
 /// Why a dump is refused.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}: {what}")]
 pub struct DumpFault {
     /// Where, counted from 1.
@@ -104,11 +123,27 @@ pub enum LoadError {
     Store(#[from] StoreError),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Users,
+    /// Behind the end; nothing may follow.
+    Ended,
+    /// Read to its last line, or refused.
+    Over,
+}
+
 impl<R: Read> Dump<R> {
     /// Reads the header.
+    ///
+    /// # Errors
+    /// [`DumpFault`]: the input is no dump, or one of a version that is not known.
     pub fn begin(input: R) -> Result<Self, DumpFault> {
-        let _ = input;
-        unimplemented!()
+        let mut lines = Lines::new(input, LONGEST_LINE);
+        let (line, text) =
+            lines.next().ok_or_else(|| DumpFault { line: 1, what: "the dump is empty".to_owned() })?;
+        let header = readable(text).and_then(|text| json::parse_header(&text));
+        let header = header.map_err(|what| DumpFault { line, what })?;
+        Ok(Self { header, lines, users: 0, state: Progress::Users })
     }
 
     /// The header.
@@ -116,10 +151,60 @@ impl<R: Read> Dump<R> {
         &self.header
     }
 
-    /// Puts all users into the store, in the transaction that `edit` is of.
-    pub fn load(self, edit: &mut Edit<'_>, merge: Merge) -> Result<Loaded, LoadError> {
-        let _ = (self.input, edit, merge);
-        unimplemented!()
+    /// Puts all users into the store, in the transaction that `edit` is of. When this fails, so must the transaction.
+    /// A store that is made for the dump is made with the decoy key of its [`header`](Self::header).
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load(mut self, edit: &mut Edit<'_>, merge: Merge) -> Result<Loaded, LoadError> {
+        let mut loaded = Loaded::default();
+        for record in self.by_ref() {
+            let record = record?;
+            if merge == Merge::LaterChangeWins
+                && let Some(stored) = edit.look_up(record.identity())?
+                && stored.record.changed() >= record.changed()
+            {
+                loaded.kept += 1;
+                continue;
+            }
+            match edit.put(&record)? {
+                Put::Added => loaded.added += 1,
+                Put::Replaced => loaded.replaced += 1,
+            }
+        }
+        if merge == Merge::DumpWins {
+            edit.set_decoy_key(self.header.decoy_key);
+        }
+        Ok(loaded)
+    }
+
+    /// The next line: a user, or the end.
+    fn line(&mut self) -> Option<Result<Record, DumpFault>> {
+        let Some((line, text)) = self.lines.next() else {
+            let what = "the dump was cut off: its end is missing".to_owned();
+            return (self.state == Progress::Users).then(|| Err(DumpFault { line: self.users + 2, what }));
+        };
+        let parsed = readable(text).and_then(|text| {
+            if self.state == Progress::Ended {
+                return Err("something follows the end of the dump".to_owned());
+            }
+            json::parse_line(&text)
+        });
+        match parsed.map_err(|what| DumpFault { line, what }) {
+            Ok(json::Line::User(record)) => {
+                self.users += 1;
+                Some(Ok(*record))
+            }
+            Ok(json::Line::End(users)) if users == self.users => {
+                self.state = Progress::Ended;
+                self.line()
+            }
+            Ok(json::Line::End(users)) => {
+                let what = format!("the dump has {} users, its end counts {users}", self.users);
+                Some(Err(DumpFault { line, what }))
+            }
+            Err(fault) => Some(Err(fault)),
+        }
     }
 }
 
@@ -127,6 +212,27 @@ impl<R: Read> Iterator for Dump<R> {
     type Item = Result<Record, DumpFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        unimplemented!()
+        if self.state == Progress::Over {
+            return None;
+        }
+        let item = self.line();
+        if !matches!(item, Some(Ok(_))) {
+            self.state = Progress::Over;
+        }
+        item
     }
 }
+
+fn readable(line: Result<Zeroizing<Vec<u8>>, Reason>) -> Result<Zeroizing<Vec<u8>>, String> {
+    line.map_err(|reason| reason.to_string())
+}
+
+fn put_line(out: &mut dyn Write, line: &[u8]) -> Result<(), DumpError> {
+    out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(DumpError::Out)
+}
+
+/// 64 credentials, each with a password of 4,096 octets in clear and 256 networks, stay below.
+const LONGEST_LINE: usize = 2 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -6,17 +6,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::Read;
 use std::num::NonZeroUsize;
 
-use credential::{ChangedBy, Identity, PasswordError, Policy, Secret, Timestamp, Verifiers};
+use credential::identity::NameError;
+use credential::{ChangedBy, Identity, PasswordError, Policy, Realm, Secret, Timestamp, Verifiers};
+use mapfile::Detected;
 use thiserror::Error;
 
 use crate::error::StoreError;
-use crate::secrets::SecretStore;
+use crate::secrets::import::lines::Lines;
 
+pub(crate) mod lines;
 pub mod passwd_file;
+mod run;
 pub mod sasldb;
 pub mod text;
+
+pub use run::run;
 
 /// What another program's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +46,34 @@ pub enum Found {
 }
 
 impl Format {
-    /// Guesses the format from the first [`Format::ENOUGH`] octets of a file (or all there are).
-    pub fn of(start: &[u8]) -> Found {
-        let _ = start;
-        unimplemented!()
-    }
-
     /// How many octets of a file tell its format.
     pub const ENOUGH: usize = 64 * 1024;
+
+    /// Guesses the format from the first [`Format::ENOUGH`] octets of a file (or all there are): databases by their
+    /// magic number; a text whose first password begins with `{` or `$`, or whose first line has all the fields of
+    /// passwd(5), is a passwd-file.
+    pub fn of(start: &[u8]) -> Found {
+        match mapfile::detect(start) {
+            Some(Detected::Hash | Detected::Btree) => Found::Readable(Self::Sasldb),
+            Some(other) => Found::NotReadYet(other.name()),
+            None if looks_like_passwd_file(start) => Found::Readable(Self::PasswdFile),
+            None => Found::Readable(Self::Text),
+        }
+    }
 }
+
+fn looks_like_passwd_file(start: &[u8]) -> bool {
+    let mut lines = start.split(|&octet| octet == b'\n').filter(|line| !is_blank_or_comment(line));
+    let mut fields = lines.next().unwrap_or_default().splitn(3, |&octet| octet == b':').skip(1);
+    let password = fields.next().unwrap_or_default();
+    let rest = fields.next().unwrap_or_default();
+    password.starts_with(b"{")
+        || password.starts_with(b"$")
+        || rest.iter().filter(|&&octet| octet == b':').count() >= PASSWD_FIELDS - 3
+}
+
+/// Of passwd(5): name, password, uid, gid, gecos, home, shell.
+const PASSWD_FIELDS: usize = 7;
 
 /// A user as another program's file has it.
 #[derive(Debug)]
@@ -109,10 +135,13 @@ pub enum Reason {
     Malformed(String),
     /// A name that cannot be prepared.
     #[error("{0}")]
-    Name(#[from] credential::identity::NameError),
+    Name(#[from] NameError),
     /// A password that cannot be used.
     #[error("{0}")]
     Password(#[from] PasswordError),
+    /// No verifier could be made: no memory, or no randomness.
+    #[error("cannot derive: {0}")]
+    NotDerived(String),
     /// The source cannot be read any further.
     #[error("the source cannot be read any further: {0}")]
     Unreadable(String),
@@ -153,7 +182,7 @@ pub enum Existing {
 pub enum Mode {
     /// Yes.
     Import,
-    /// No: everything is read and judged, nothing derived or written.
+    /// No: everything is read and judged, nothing derived or written. A user whom the source has twice counts twice.
     DryRun,
 }
 
@@ -229,16 +258,58 @@ pub struct ImportError {
     pub source: StoreError,
 }
 
-/// Imports everything that a source has.
-///
-/// # Errors
-/// [`ImportError`] when the store fails. Faults of single users are told to `observe` and counted.
-pub fn run(
-    source: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
-    store: &SecretStore,
-    plan: &Plan,
-    observe: &mut dyn FnMut(&Event<'_>),
-) -> Result<Report, Box<ImportError>> {
-    let _ = (source, store, plan, observe);
-    unimplemented!()
+/// Users from lines, by a parser that sees those that are neither blank nor comments.
+fn from_lines(
+    input: impl Read,
+    parse: impl Fn(&[u8]) -> Result<(Identity, Material), Reason>,
+) -> impl Iterator<Item = Result<ImportedUser, ImportFault>> {
+    Lines::new(input, lines::LONGEST).filter_map(move |(number, line)| {
+        let at = At::Line(number);
+        let user = match line {
+            Ok(line) if is_blank_or_comment(&line) => return None,
+            Ok(line) => parse(&line),
+            Err(reason) => Err(reason),
+        };
+        Some(match user {
+            Ok((identity, material)) => Ok(ImportedUser { identity, material, at }),
+            Err(reason) => Err(ImportFault { at, reason }),
+        })
+    })
+}
+
+fn is_blank_or_comment(line: &[u8]) -> bool {
+    line.first().is_none_or(|&octet| octet == b'#') || line.iter().all(u8::is_ascii_whitespace)
+}
+
+fn identity(userid: &[u8], default_realm: &Realm) -> Result<Identity, NameError> {
+    let text =
+        std::str::from_utf8(userid).map_err(|e| NameError::NotUtf8 { position: e.valid_up_to() + 1 })?;
+    Identity::parse(text, default_realm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_apart() {
+        let mut bdb = vec![0; 64];
+        bdb[12..16].copy_from_slice(&[0x61, 0x15, 0x06, 0x00]);
+        let mut lmdb = vec![0; 64];
+        lmdb[16..20].copy_from_slice(&[0xde, 0xc0, 0xef, 0xbe]);
+        let rows: [(&[u8], Found); 9] = [
+            (&bdb, Found::Readable(Format::Sasldb)),
+            (&lmdb, Found::NotReadYet("LMDB")),
+            (&[0xcf, 0x9a, 0x57, 0x13], Found::NotReadYet("GDBM")),
+            (b"# list\n\nalice:{PLAIN}secret\n", Found::Readable(Format::PasswdFile)),
+            (b"alice:$6$abc$def:::::", Found::Readable(Format::PasswdFile)),
+            (b"alice:x:1000:1000:Alice:/home/alice:/bin/sh\n", Found::Readable(Format::PasswdFile)),
+            (b"alice:secret\n", Found::Readable(Format::Text)),
+            (b"alice:se:cr:et\nbob:{PLAIN}x\n", Found::Readable(Format::Text)),
+            (b"", Found::Readable(Format::Text)),
+        ];
+        for (start, found) in rows {
+            assert_eq!(Format::of(start), found, "{}", start.escape_ascii());
+        }
+    }
 }
