@@ -22,6 +22,8 @@ mod key;
 mod list;
 mod octets;
 mod record;
+#[cfg(test)]
+mod sample;
 mod seal;
 mod tables;
 

@@ -69,7 +69,7 @@ fn looks_like_passwd_file(start: &[u8]) -> bool {
     let rest = fields.next().unwrap_or_default();
     password.starts_with(b"{")
         || password.starts_with(b"$")
-        || rest.iter().filter(|&&octet| octet == b':').count() >= PASSWD_FIELDS - 3
+        || rest.split(|&octet| octet == b':').count() >= PASSWD_FIELDS - 2
 }
 
 /// Of passwd(5): name, password, uid, gid, gecos, home, shell.

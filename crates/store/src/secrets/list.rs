@@ -50,11 +50,12 @@ impl Iterator for Listing<'_> {
     type Item = Result<Record, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.ended {
-            if let Err(error) = self.next_page() {
-                self.ended = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.ended
+            && let Err(error) = self.next_page()
+        {
+            self.ended = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }

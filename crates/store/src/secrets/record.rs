@@ -223,9 +223,10 @@ fn decode_credential(reader: &mut Reader<'_>) -> Result<Credential, DecodeError>
     Ok(Credential {
         label: reader.text("a label")?.parse::<Label>().map_err(model)?,
         state: if flag(reader, "the state of a credential")? { State::Suspended } else { State::Enabled },
-        expires: match flag(reader, "the end of a credential")? {
-            true => Some(Timestamp(reader.u64("the end of a credential")?)),
-            false => None,
+        expires: if flag(reader, "the end of a credential")? {
+            Some(Timestamp(reader.u64("the end of a credential")?))
+        } else {
+            None
         },
         raw: flag(reader, "the mark for raw passwords")?,
         created: Timestamp(reader.u64("the time of creation of a credential")?),
@@ -292,10 +293,7 @@ fn decode_verifier(kind: VerifierKind, body: &mut Reader<'_>) -> Result<Verifier
         VerifierKind::CramMd5 => Ok(Verifier::CramMd5(CramMd5::from_octets(&body.array("cram-md5")?))),
         VerifierKind::DigestMd5 => {
             let first = body.array("digest-md5")?;
-            let second = match flag(body, "digest-md5")? {
-                true => Some(body.array("digest-md5")?),
-                false => None,
-            };
+            let second = if flag(body, "digest-md5")? { Some(body.array("digest-md5")?) } else { None };
             Ok(Verifier::DigestMd5(DigestMd5::from_parts(first, second)))
         }
         VerifierKind::Plain => Ok(Verifier::Plain(Plain::new(Secret::copy_of(body.rest())))),

@@ -79,6 +79,10 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    fn too_long(&self) -> Reason {
+        Reason::Malformed(format!("the line is longer than {} octets", self.longest))
+    }
+
     /// Goes on to the next line without keeping this one.
     fn pass_over(&mut self) -> io::Result<()> {
         loop {
@@ -103,14 +107,13 @@ impl<R: Read> Iterator for Lines<R> {
         }
         self.number += 1;
         let line = match self.line() {
+            Ok(Some(line)) if line.len() > self.longest => Err(self.too_long()),
             Ok(Some(line)) => Ok(line),
             Ok(None) => {
                 self.ended = true;
                 return None;
             }
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(Reason::Malformed(format!("the line is longer than {} octets", self.longest)))
-            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(self.too_long()),
             Err(error) => {
                 self.ended = true;
                 Err(Reason::Unreadable(error.to_string()))
@@ -138,11 +141,14 @@ mod tests {
         }
     }
 
-    fn read(text: &[u8], longest: usize) -> Vec<(u64, Option<Vec<u8>>)> {
-        let whole: Vec<_> = Lines::new(text, longest)
+    /// Lines by number, `None` for one that is too long.
+    type Outcome = Vec<(u64, Option<Vec<u8>>)>;
+
+    fn read(text: &[u8], longest: usize) -> Outcome {
+        let whole: Outcome = Lines::new(text, longest)
             .map(|(number, line)| (number, line.ok().map(|line| line.to_vec())))
             .collect();
-        let drip: Vec<_> = Lines::new(Drip(text), longest)
+        let drip: Outcome = Lines::new(Drip(text), longest)
             .map(|(number, line)| (number, line.ok().map(|line| line.to_vec())))
             .collect();
         assert_eq!(whole, drip);

@@ -1,6 +1,5 @@
 //! Running an import: one thread reads the source and writes the store, the others derive.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -190,7 +189,7 @@ impl Import<'_> {
     }
 
     fn note_realm(&mut self, identity: &Identity) {
-        let spellings = self.report.realms.entry(identity.realm.folded()).or_insert_with(BTreeSet::new);
+        let spellings = self.report.realms.entry(identity.realm.folded()).or_default();
         if !spellings.contains(identity.realm.as_str()) {
             spellings.insert(identity.realm.as_str().to_owned());
         }
