@@ -1,0 +1,48 @@
+//! Man pages and shell completions, from the one definition that the programs parse with.
+
+use std::path::Path;
+
+use clap::Command;
+use clap_complete::Shell;
+
+use crate::shell::{Outcome, root};
+
+pub(crate) fn run() -> Outcome {
+    let manual = root().join("target/manual");
+    for (mut command, section) in commands() {
+        page(&command, section, &manual.join(format!("man{section}")))?;
+        completions(&mut command, &manual.join("completions"))?;
+    }
+    println!("man pages and completions: {}", manual.display());
+    Ok(())
+}
+
+/// Every shipped program with the manual section of its peer: 8 for administration.
+fn commands() -> Vec<(Command, &'static str)> {
+    vec![
+        (saslpasswd::options::command(), "8"),
+        (saslpasswd::options::list_command(), "8"),
+        (makemap::options::command(), "8"),
+    ]
+}
+
+fn page(command: &Command, section: &str, directory: &Path) -> Outcome {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let file = directory.join(format!("{}.{section}", command.get_name()));
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .section(section)
+        .render(&mut text)
+        .and_then(|()| std::fs::write(&file, text))
+        .map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn completions(command: &mut Command, directory: &Path) -> Outcome {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let name = command.get_name().to_owned();
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, command, &name, directory)
+            .map_err(|error| format!("completions of {name}: {error}"))?;
+    }
+    Ok(())
+}
