@@ -23,6 +23,7 @@ fn commands() -> Vec<(Command, &'static str)> {
         (saslpasswd::options::command(), "8"),
         (saslpasswd::options::list_command(), "8"),
         (makemap::options::command(), "8"),
+        (authcheck::command(), "8"),
     ]
 }
 

@@ -1,0 +1,545 @@
+//! The command lines of saslpasswd and sasldblistusers as values: Cyrus' options by getopt's rules, ours by long names.
+//!
+//! One definition each, [`command`] and [`list_command`], gives help, manual, completions and parser. Nothing here
+//! touches a file, the clock or the terminal.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::OsStringValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use cli::{Format, getopt};
+use credential::{KindSet, Label, PlainRule, State, Timestamp};
+use store::secrets::import;
+
+use crate::date;
+
+/// What saslpasswd was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The task.
+    pub task: Task,
+    /// The store (`-f`), where it is not the configuration's.
+    pub store: Option<PathBuf>,
+    /// gatepost.toml, where it was named (`--config`).
+    pub config: Option<PathBuf>,
+    /// The TrustedUser, where one was named (`--trusted-user`).
+    pub trusted_user: Option<String>,
+    /// For whom it speaks (`--format`).
+    pub format: Format,
+    /// How long another writer is waited for (`--wait`).
+    pub wait: Duration,
+    /// The application that is recorded with a change (`-a`).
+    pub app: String,
+    /// Whether anything is changed (`--dry-run`).
+    pub effect: Effect,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Yes.
+    Change,
+    /// No: it is only said what would be.
+    Rehearse,
+}
+
+/// What saslpasswd can be asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// A password is set.
+    Set(Who, Setting),
+    /// `-d`: a user, or the credential of one label, is deleted.
+    Delete(Who, Option<Label>),
+    /// `--verify`: does this password authenticate?
+    Verify(Who, Input),
+    /// `--list`: all users.
+    List,
+    /// `--show`: one user.
+    Show(Who),
+    /// `--disable`, `--enable`: all credentials, or that of one label.
+    State(Who, Option<Label>, State),
+    /// `--expires`: until when all credentials, or that of one label, may be used; `None`: for ever.
+    Expires(Who, Option<Label>, Option<Timestamp>),
+    /// `--keep` without a password: what the user's own list is; `None`: the policy's.
+    Keep(Who, Option<KindSet>),
+    /// `--import`.
+    Import(PathBuf, Option<import::Format>, Present),
+    /// `--dump`.
+    Dump(PathBuf),
+    /// `--load`.
+    Load(PathBuf, Present),
+    /// `--backup`.
+    Backup(PathBuf),
+}
+
+/// Whose record, as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// `user` or `user@realm`.
+    pub userid: OsString,
+    /// The realm of a user who is named without one (`-u`); the empty one counts as not given.
+    pub realm: Option<String>,
+}
+
+/// How a password is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Where it comes from.
+    pub input: Input,
+    /// Whether a store may be made (`-c`).
+    pub creation: Creation,
+    /// Whether `plain` may be kept (`-n`).
+    pub plain: PlainRule,
+    /// Which of the user's credentials (`--label`).
+    pub label: Label,
+    /// The user's own list of verifiers, where `--keep` says something.
+    pub keep: Option<Rule<KindSet>>,
+    /// Until when it may be used, where `--expires` says something.
+    pub expires: Option<Rule<Timestamp>>,
+}
+
+/// A rule of a user's own: one that is set, or lifted (`--keep policy`, `--expires never`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule<T> {
+    /// It is this.
+    Is(T),
+    /// There is none.
+    Lifted,
+}
+
+impl<T> Rule<T> {
+    /// The rule, where there is one.
+    pub fn into_option(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Lifted => None,
+        }
+    }
+}
+
+/// Where a password comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// A person is asked, where standard input is a terminal; else as from a pipe.
+    Ask,
+    /// Standard input, without prompt (`-p`).
+    Pipe,
+}
+
+/// Whether a store may be made where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// Yes.
+    Allowed,
+    /// No.
+    Refused,
+}
+
+/// What happens to users who are in the store already when others are brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// They stay; a load keeps whichever was changed later.
+    Stay,
+    /// They are replaced (`--replace`).
+    Replaced,
+}
+
+/// Why there are no options to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// `--help`: this text on standard output, and success.
+    Shown(String),
+    /// `-v`: versions on standard error, and success.
+    Versions,
+    /// A usage error, or `-h`: this text on standard error, and exit 1.
+    Misused(String),
+}
+
+/// What sasldblistusers was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListOptions {
+    /// The store or sasldb (`-f FILE` or `FILE`), where it is not the configuration's store.
+    pub file: Option<PathBuf>,
+    /// gatepost.toml, where it was named (`--config`).
+    pub config: Option<PathBuf>,
+    /// The TrustedUser, where one was named (`--trusted-user`).
+    pub trusted_user: Option<String>,
+}
+
+impl Options {
+    /// Reads the arguments, the program's name first; `program` stands before complaints.
+    pub fn parse(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        let matches = matches(program, command(), USAGE, arguments)?;
+        let wrong = |what: &str| Stop::Misused(format!("{program}: {what}\n{}", usage(program, USAGE)));
+        let app = matches.get_one::<String>("app").cloned().unwrap_or_else(|| "saslpasswd".to_owned());
+        if app.contains('/') {
+            return Err(Stop::Misused("appname must not contain /\n".to_owned()));
+        }
+        Ok(Self {
+            task: task(&matches).map_err(|what| match what {
+                "" => Stop::Misused(usage(program, USAGE)),
+                what => wrong(what),
+            })?,
+            store: matches.get_one::<PathBuf>("store").cloned(),
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            trusted_user: matches.get_one::<String>("trusted-user").cloned(),
+            format: matches.get_one::<Format>("format").copied().unwrap_or_default(),
+            wait: Duration::from_secs(matches.get_one::<u64>("wait").copied().unwrap_or(DEFAULT_WAIT)),
+            app,
+            effect: if matches.get_flag("dry-run") { Effect::Rehearse } else { Effect::Change },
+        })
+    }
+}
+
+impl ListOptions {
+    /// Reads the arguments, the program's name first.
+    pub fn parse(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        let matches = matches(program, list_command(), LIST_USAGE, arguments).map_err(|stop| match stop {
+            Stop::Misused(text) if text != usage(program, LIST_USAGE) => {
+                Stop::Misused(format!("{text}Unrecognized command line option\n"))
+            }
+            other => other,
+        })?;
+        let operands: Vec<&PathBuf> = matches.get_many("operands").into_iter().flatten().collect();
+        let named = matches.get_one::<PathBuf>("store");
+        let file = match (named, &operands[..]) {
+            (file, []) => file,
+            (None, [file]) => Some(*file),
+            _ => return Err(Stop::Misused(usage(program, LIST_USAGE))),
+        };
+        Ok(Self {
+            file: file.cloned(),
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            trusted_user: matches.get_one::<String>("trusted-user").cloned(),
+        })
+    }
+}
+
+/// The definition of saslpasswd's command line.
+pub fn command() -> Command {
+    Command::new("saslpasswd")
+        .about("Set, verify, list and move the passwords of mail users")
+        .long_about(LONG_ABOUT)
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage(["saslpasswd ", USAGE, "\n       saslpasswd [options] --TASK [userid]"].concat())
+        .args_override_self(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(cyrus_options())
+        .args(task_options())
+        .args(modifier_options())
+        .args(common_options())
+        .arg(
+            Arg::new("operands")
+                .value_name("userid")
+                .num_args(0..)
+                .value_parser(OsStringValueParser::new())
+                .help("The user: name, or name@realm, split at the first @"),
+        )
+        .after_long_help(AFTER_HELP)
+}
+
+/// The definition of sasldblistusers' command line.
+pub fn list_command() -> Command {
+    Command::new("sasldblistusers")
+        .about("List the users of a store, or of a Cyrus sasldb in Berkeley DB")
+        .long_about(LIST_ABOUT)
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage(["sasldblistusers ", LIST_USAGE].concat())
+        .args_override_self(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(
+            path_option("store", "FILE", "The store or sasldb [default: the configuration's store]")
+                .short('f'),
+        )
+        .arg(flag("versions", 'v', "Print versions on standard error"))
+        .arg(flag("usage", 'h', "Print the usage on standard error"))
+        .args(common_options().into_iter().filter(|arg| arg.get_id() != "format"))
+        .arg(Arg::new("operands").value_name("FILE").num_args(0..).value_parser(value_parser!(PathBuf)))
+}
+
+fn cyrus_options() -> Vec<Arg> {
+    vec![
+        flag("pipe", 'p', "Read the password from standard input, to its end, without prompting"),
+        flag("create", 'c', "Make the store where there is none"),
+        flag("delete", 'd', "Delete the user; with --label only that credential"),
+        flag("no-plain", 'n', "Never keep the password itself for this user, whatever the policy"),
+        path_option("store", "FILE", "The store [default: secrets.path of the configuration]").short('f'),
+        text(
+            "realm",
+            "REALM",
+            "Realm of a user named without one [default: auth.realm, else the host's full name]",
+        )
+        .short('u'),
+        text("app", "APP", "Application to record with the change; may not hold / [default: saslpasswd]")
+            .short('a'),
+        flag("versions", 'v', "Print versions on standard error"),
+        flag("usage", 'h', "Print the usage on standard error and exit 1"),
+        flag("usage-too", '?', "The same").hide(true),
+    ]
+}
+
+fn task_options() -> Vec<Arg> {
+    vec![
+        long("verify", "Read a password and say whether it authenticates (exit 0 or 1)"),
+        long("list", "List all users: verifiers, the weakest of them, labels, state, times"),
+        long("show", "The same for one user, in full"),
+        long("disable", "Suspend the user, or with --label one credential"),
+        long("enable", "Lift that"),
+        text(
+            "expires",
+            "DATE",
+            "Until when the user may log in: 2027-01-31, 2027-01-31T12:00:00Z or never (UTC)",
+        )
+        .long("expires"),
+        text(
+            "keep",
+            "LIST",
+            "Keep only these verifiers of this user, now and at every new password; `policy` lifts it",
+        )
+        .long("keep"),
+        path_option("import", "FILE", "Import the users of another server's file").long("import"),
+        path_option("dump", "FILE", "Write all users and the decoy key to FILE, as JSON lines, mode 0600")
+            .long("dump"),
+        path_option("load", "FILE", "Bring in a dump; of two records of a user the later change stays")
+            .long("load"),
+        path_option("backup", "FILE", "Copy the live store to FILE and check the copy").long("backup"),
+    ]
+}
+
+fn modifier_options() -> Vec<Arg> {
+    vec![
+        text("label", "LABEL", "Which of the user's credentials, such as a device's [default: main]")
+            .long("label"),
+        text(
+            "from",
+            "FORMAT",
+            "Format of the file to import: sasldb, passwd-file or text [default: found by itself]",
+        )
+        .long("from")
+        .value_parser(["sasldb", "passwd-file", "text"]),
+        long("replace", "With --import and --load: replace users who are in the store already"),
+        long("dry-run", "Say what would be done, and do nothing"),
+        text("wait", "SECONDS", "How long to wait for another writer of the store [default: 5]")
+            .long("wait")
+            .value_parser(value_parser!(u64).range(0..=MAX_WAIT)),
+    ]
+}
+
+fn common_options() -> Vec<Arg> {
+    vec![
+        path_option("config", "FILE", "Configuration file [default: /etc/gatepost/gatepost.toml]")
+            .long("config"),
+        text("trusted-user", "USER", "The account, by name or number, that may own secrets besides root")
+            .long("trusted-user"),
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .value_parser(value_parser!(Format))
+            .default_value("text")
+            .help("Speak to a person (text) or to a program (json)"),
+        Arg::new("help").long("help").action(ArgAction::Help).help("Print this help"),
+        Arg::new("version").long("version").action(ArgAction::Version).help("Print the version"),
+    ]
+}
+
+fn flag(name: &'static str, letter: char, help: &'static str) -> Arg {
+    Arg::new(name).short(letter).action(ArgAction::SetTrue).help(help)
+}
+
+fn long(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).help(help)
+}
+
+fn path_option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
+}
+
+/// Reads arguments by getopt's rules, and answers what acts at once.
+fn matches(
+    program: &str,
+    mut command: Command,
+    synopsis: &str,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<ArgMatches, Stop> {
+    let misused = |cause: &str| Stop::Misused(format!("{program}: {cause}\n{}", usage(program, synopsis)));
+    let expanded = getopt::expand(&command, &['v', 'h', '?'], arguments)
+        .map_err(|misuse| misused(&misuse.to_string()))?;
+    match command.try_get_matches_from_mut(expanded) {
+        Ok(matches) if matches.get_flag("versions") => Err(Stop::Versions),
+        Ok(matches) if ["usage", "usage-too"].iter().any(|name| is_set(&matches, name)) => {
+            Err(Stop::Misused(usage(program, synopsis)))
+        }
+        Ok(matches) => Ok(matches),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Err(Stop::Shown(error.to_string()))
+        }
+        Err(error) => {
+            let cause = error.to_string();
+            let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
+            Err(misused(cause.split("\n\n").next().unwrap_or(cause)))
+        }
+    }
+}
+
+fn is_set(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_get_one::<bool>(name).is_ok_and(|value| value == Some(&true))
+}
+
+fn usage(program: &str, synopsis: &str) -> String {
+    format!("{program}: usage: {program} {synopsis}\n    {program} --help tells more\n")
+}
+
+/// The task, or what contradicts what (the empty text: just the usage).
+fn task(matches: &ArgMatches) -> Result<Task, &'static str> {
+    let operands: Vec<&OsString> = matches.get_many("operands").into_iter().flatten().collect();
+    let given = |name: &str| matches.contains_id(name) && matches.value_source(name) == COMMAND_LINE;
+    let named: Vec<&str> =
+        TASKS.into_iter().filter(|name| is_set(matches, name) || is_path(matches, name)).collect();
+    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+    let setting = matches.get_flag("create") || matches.get_flag("pipe") || matches.get_flag("no-plain");
+    match (&named[..], &operands[..]) {
+        ([_, _, ..], _) => Err("only one task at a time"),
+        (["delete"], _) if matches.get_flag("create") => Err(""),
+        ([name], []) if FILE_TASKS.contains(name) => Ok(match *name {
+            "list" => Task::List,
+            "import" => Task::Import(path("import"), format(matches), present(matches)),
+            "dump" => Task::Dump(path("dump")),
+            "load" => Task::Load(path("load"), present(matches)),
+            _ => Task::Backup(path("backup")),
+        }),
+        ([name], [_, ..]) if FILE_TASKS.contains(name) => Err("this task takes no userid"),
+        (task, [userid]) => {
+            let who = Who { userid: (*userid).clone(), realm: realm(matches) };
+            let label = label(matches)?;
+            match task {
+                ["delete"] => Ok(Task::Delete(who, label)),
+                ["verify"] => Ok(Task::Verify(who, input(matches))),
+                ["show"] => Ok(Task::Show(who)),
+                ["disable"] => Ok(Task::State(who, label, State::Suspended)),
+                ["enable"] => Ok(Task::State(who, label, State::Enabled)),
+                _ if !setting && given("expires") && given("keep") => Err("only one task at a time"),
+                _ if !setting && given("expires") => {
+                    Ok(Task::Expires(who, label, expires(matches)?.and_then(Rule::into_option)))
+                }
+                _ if !setting && given("keep") => {
+                    Ok(Task::Keep(who, keep(matches)?.and_then(Rule::into_option)))
+                }
+                _ => Ok(Task::Set(who, self::setting(matches, label)?)),
+            }
+        }
+        _ => Err(""),
+    }
+}
+
+fn setting(matches: &ArgMatches, label: Option<Label>) -> Result<Setting, &'static str> {
+    Ok(Setting {
+        input: input(matches),
+        creation: if matches.get_flag("create") { Creation::Allowed } else { Creation::Refused },
+        plain: if matches.get_flag("no-plain") { PlainRule::Never } else { PlainRule::ByPolicy },
+        label: label.unwrap_or_else(Label::main),
+        keep: keep(matches)?,
+        expires: expires(matches)?,
+    })
+}
+
+fn is_path(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_get_one::<PathBuf>(name).is_ok_and(|value| value.is_some())
+}
+
+fn input(matches: &ArgMatches) -> Input {
+    if matches.get_flag("pipe") { Input::Pipe } else { Input::Ask }
+}
+
+fn realm(matches: &ArgMatches) -> Option<String> {
+    matches.get_one::<String>("realm").filter(|realm| !realm.is_empty()).cloned()
+}
+
+fn label(matches: &ArgMatches) -> Result<Option<Label>, &'static str> {
+    let label = matches.get_one::<String>("label").map(|label| label.parse());
+    label.transpose().map_err(|_| "a label is 1 to 64 printable characters without blanks at its ends")
+}
+
+fn keep(matches: &ArgMatches) -> Result<Option<Rule<KindSet>>, &'static str> {
+    match matches.get_one::<String>("keep").map(String::as_str) {
+        None => Ok(None),
+        Some("policy") => Ok(Some(Rule::Lifted)),
+        Some(list) => list
+            .parse()
+            .map(|kinds| Some(Rule::Is(kinds)))
+            .map_err(|_| "--keep takes `policy` or a list of argon2id, scram-sha-512, scram-sha-256, scram-sha-1, cram-md5, digest-md5, plain"),
+    }
+}
+
+fn expires(matches: &ArgMatches) -> Result<Option<Rule<Timestamp>>, &'static str> {
+    match matches.get_one::<String>("expires").map(String::as_str) {
+        None => Ok(None),
+        Some("never") => Ok(Some(Rule::Lifted)),
+        Some(text) => date::parse(text)
+            .map(|time| Some(Rule::Is(time)))
+            .ok_or("--expires takes a date (2027-01-31), a time (2027-01-31T12:00:00Z) or `never`"),
+    }
+}
+
+fn format(matches: &ArgMatches) -> Option<import::Format> {
+    match matches.get_one::<String>("from")?.as_str() {
+        "sasldb" => Some(import::Format::Sasldb),
+        "passwd-file" => Some(import::Format::PasswdFile),
+        _ => Some(import::Format::Text),
+    }
+}
+
+fn present(matches: &ArgMatches) -> Present {
+    if matches.get_flag("replace") { Present::Replaced } else { Present::Stay }
+}
+
+const COMMAND_LINE: Option<clap::parser::ValueSource> = Some(clap::parser::ValueSource::CommandLine);
+
+/// Options that name a task by themselves; at most one of them.
+const TASKS: [&str; 10] =
+    ["delete", "verify", "list", "show", "disable", "enable", "import", "dump", "load", "backup"];
+/// Of these, the ones that are about the whole store.
+const FILE_TASKS: [&str; 5] = ["list", "import", "dump", "load", "backup"];
+
+const DEFAULT_WAIT: u64 = 5;
+const MAX_WAIT: u64 = 86_400;
+
+const USAGE: &str = "[-v] [-c [-p] [-n]] [-d] [-a appname] [-f store] [-u REALM] userid";
+const LIST_USAGE: &str = "[-v] [[-f] file]";
+
+const LONG_ABOUT: &str = "\
+Sets the password of a mail user in Gatepost's store, and does what else is to be done with users' secrets.
+
+Without --verify, --list or another task, the password is asked for twice on a terminal, or read from standard input to \
+its end; one line end is removed. It is prepared by SASLprep (RFC 4013), turned into the verifiers that the policy \
+`[secrets] keep` names, and forgotten: the store keeps no password unless the policy says `plain`.
+
+Scripts written for saslpasswd2 work unchanged; README.md lists the differences.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  saslpasswd -c alice                        make the store if there is none, set alice's password
+  saslpasswd -p bob@example.org < secret     set it from a file
+  saslpasswd --verify alice                  is this her password?
+  saslpasswd --import /etc/sasldb2           bring in the users of Cyrus SASL
+  saslpasswd --keep argon2id,scram-sha-256 alice
+
+Exit status: 0 done (or right); 1 usage, store missing, damaged or unsafe (or wrong); 7 the password was refused; \
+75 another program was writing, try again; 100 faults in the configuration. --verify and the tasks with long names leave \
+the numbers of sysexits(3) when they could not be done.";
+
+const LIST_ABOUT: &str = "\
+Prints a line `user@realm: PROPERTY` for each user of a Gatepost store, as sasldblistusers2 does: PROPERTY is \
+userPassword where the password itself is kept, else the name of the strongest verifier. Of a Cyrus sasldb in Berkeley \
+DB it prints each property that is there.";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What is changed of a user without the password: state, end, which verifiers are kept.
+
+use cli::{Exit, Io, Report, printable};
+use credential::{Identity, KindSet, Label, State, Timestamp};
+use store::secrets::Access;
+
+use crate::date;
+use crate::options::Who;
+use crate::site::Site;
+
+/// `--disable`, `--enable`.
+pub(crate) fn set_state(
+    io: &mut Io,
+    site: &Site,
+    who: &Who,
+    label: Option<&Label>,
+    state: State,
+) -> Result<Exit, Report> {
+    let what = match state {
+        State::Suspended => "disabled",
+        State::Enabled => "enabled",
+    };
+    change(io, site, who, |record| {
+        record.set_state(label, state, site.now).map_err(refused)?;
+        Ok(what.to_owned())
+    })
+}
+
+/// `--expires`.
+pub(crate) fn set_expires(
+    io: &mut Io,
+    site: &Site,
+    who: &Who,
+    label: Option<&Label>,
+    end: Option<Timestamp>,
+) -> Result<Exit, Report> {
+    let what = end.map_or_else(
+        || "set never to expire".to_owned(),
+        |end| format!("set to expire {}", date::written(end)),
+    );
+    change(io, site, who, |record| {
+        record.set_expires(label, end, site.now).map_err(refused)?;
+        Ok(what.clone())
+    })
+}
+
+/// `--keep`: drops what is not in the list, and records it for the next password.
+pub(crate) fn keep(io: &mut Io, site: &Site, who: &Who, kinds: Option<KindSet>) -> Result<Exit, Report> {
+    change(io, site, who, |record| {
+        record.set_keep(kinds);
+        let Some(kinds) = kinds else {
+            return Ok("set to keep what the policy says, from the next password on".to_owned());
+        };
+        let dropped = record.retain(kinds).map_err(refused)?;
+        let lacking = kinds.minus(record.kinds());
+        let mut said = vec![format!("set to keep {kinds}")];
+        if !dropped.is_empty() {
+            said.push(format!("dropped {dropped}"));
+        }
+        if !lacking.is_empty() {
+            said.push(format!("{lacking} will be made when the password is next set"));
+        }
+        Ok(said.join("; "))
+    })
+}
+
+/// Changes a user who must be there, and says what was done.
+fn change(
+    io: &mut Io,
+    site: &Site,
+    who: &Who,
+    edit: impl FnMut(&mut credential::Record) -> Result<String, Report>,
+) -> Result<Exit, Report> {
+    let identity = site.identity(who).map_err(|report| report.with_exit(Exit::DATAERR))?;
+    let store = site.open(Access::Write)?;
+    let Some(what) = site.change(&store, &identity, edit)? else { return Err(no_such_user(&identity)) };
+    site.confirm(io, &identity, &what)?;
+    Ok(Exit::OK)
+}
+
+/// Nobody of that name is in the store.
+pub(crate) fn no_such_user(identity: &Identity) -> Report {
+    Report::new(Exit::NOUSER, printable::octets(&identity.to_string()), "no such user")
+        .mend("saslpasswd --list shows who is there, each with the realm")
+}
+
+fn refused(error: credential::record::RecordError) -> Report {
+    Report::plain(Exit::DATAERR, error).because("the user could not log in any more")
+}
