@@ -1,4 +1,5 @@
-//! What is said of a file that was not opened or not made: what was found and where on its path, why it matters, what mends it.
+//! What is said of a file that was not opened or not made: what was found and where on its path, why it matters, what
+//! mends it.
 
 use safefile::{OpenError, Refusal, ReplaceError};
 
@@ -8,29 +9,19 @@ use crate::{Exit, Report, printable};
 /// permit it, [`Exit::NOPERM`].
 impl From<OpenError> for Report {
     fn from(error: OpenError) -> Self {
+        let subject = printable::path(error.path()).to_string();
+        let elsewhere = Some(error.component()).filter(|component| *component != error.path());
+        let elsewhere =
+            elsewhere.map(|component| format!(": {}", printable::path(component))).unwrap_or_default();
         match error {
             OpenError::Refused(refusal) => refused(&refusal),
-            OpenError::Missing { path, component } => {
-                let missing = if component == path {
-                    String::new()
-                } else {
-                    format!(": {}", printable::path(&component))
-                };
-                Self::new(
-                    Exit::NOINPUT,
-                    printable::path(&path),
-                    format_args!("no such file or directory{missing}"),
-                )
+            OpenError::Missing { .. } => {
+                Self::new(Exit::NOINPUT, subject, format_args!("no such file or directory{elsewhere}"))
             }
-            OpenError::Failed { path, component, source } => {
+            OpenError::Failed { source, .. } => {
                 let not_permitted = source.kind() == std::io::ErrorKind::PermissionDenied;
                 let exit = if not_permitted { Exit::NOPERM } else { Exit::IOERR };
-                let at = if component == path {
-                    String::new()
-                } else {
-                    format!("{}: ", printable::path(&component))
-                };
-                Self::new(exit, printable::path(&path), format_args!("{at}{source}"))
+                Self::new(exit, subject, format_args!("{source}{elsewhere}"))
             }
         }
     }
@@ -63,4 +54,46 @@ fn refused(refusal: &Refusal) -> Report {
     let report = Report::new(Exit::NOPERM, printable::path(&refusal.path), cause).because(finding.why);
     let command = finding.fix.command.iter().map(ToString::to_string);
     command.chain(finding.fix.otherwise.clone()).fold(report, Report::mend)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests make unsafe files on purpose")]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use safefile::{Kind, SafeFile, Trust, Uid};
+
+    use crate::{Exit, Report};
+
+    fn report(path: &Path) -> Report {
+        let trust = Trust::root().caller(Uid::effective());
+        Report::from(SafeFile::open(path, Kind::Map, &trust).unwrap_err())
+    }
+
+    #[test]
+    fn an_unsafe_file_is_named_with_what_was_found_and_the_command() {
+        let dir = tests::scratch::dir();
+        let file = dir.path().join("access.db");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        let report = report(&file);
+        assert_eq!((report.exit(), report.subject()), (Exit::NOPERM, file.to_str().unwrap()));
+        assert!(report.cause().starts_with("unsafe map (group-writable): "), "{report:?}");
+        assert!(report.cause().contains("mode 0666"), "{report:?}");
+        assert!(report.why().is_some() && report.remedy()[0].starts_with("chmod "), "{report:?}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named_by_its_real_path_too() {
+        let dir = tests::scratch::dir();
+        let link = dir.path().join("link");
+        symlink(dir.path().join("nowhere"), &link).unwrap();
+        let missing = report(&link);
+        assert_eq!((missing.exit(), missing.subject()), (Exit::NOINPUT, link.to_str().unwrap()));
+        assert!(missing.cause().ends_with("/nowhere"), "{missing:?}");
+        assert_eq!(report(&dir.path().join("x")).cause(), "no such file or directory");
+    }
 }

@@ -55,10 +55,16 @@ impl Config {
     /// Reads the configuration: the file that `--config` named, or the one at [`DEFAULT_PATH`], whose absence means
     /// all defaults. A file that was named must be there.
     pub fn load(named: Option<&Path>, trust: &Trust) -> Result<Self, ConfigError> {
-        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        match named {
+            Some(path) => Self::read(&SafeFile::open(path, Kind::Configuration, trust)?),
+            None => Self::load_if_there(Path::new(DEFAULT_PATH), trust),
+        }
+    }
+
+    fn load_if_there(path: &Path, trust: &Trust) -> Result<Self, ConfigError> {
         match SafeFile::open(path, Kind::Configuration, trust) {
             Ok(file) => Self::read(&file),
-            Err(error) if named.is_none() && error.is_missing() => Ok(Self::default()),
+            Err(error) if error.is_missing() => Ok(Self::default()),
             Err(error) => Err(error.into()),
         }
     }
@@ -77,5 +83,31 @@ impl Config {
     /// What a text means that stands in the file `path`. Pure but for `accounts`: names of users and groups must exist.
     pub fn parse(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Result<Self, ConfigFaults> {
         check::config(path, text, accounts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests make unsafe files on purpose")]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use safefile::{Trust, Uid};
+
+    use super::Config;
+
+    #[test]
+    fn nothing_at_the_default_place_means_defaults_but_something_unsafe_does_not() {
+        let dir = tests::scratch::dir();
+        let path = dir.path().join("gatepost.toml");
+        let trust = Trust::root().caller(Uid::effective());
+        let default = Config::load_if_there(&path, &trust).unwrap();
+        assert_eq!(default.secrets.path, Config::default().secrets.path);
+
+        fs::write(&path, "log_level = 3\n").unwrap();
+        assert_eq!(Config::load_if_there(&path, &trust).unwrap().log_level.number(), 3);
+        fs::set_permissions(&path, Permissions::from_mode(0o646)).unwrap();
+        assert!(Config::load_if_there(&path, &trust).is_err());
     }
 }

@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use config::{Accounts, Config, ConfigFaults, MechanismName};
+use config::{Accounts, Config, ConfigError, ConfigFaults, MechanismName};
 use credential::VerifierKind;
 use safefile::{Account, Exception, Gid, Group, Kind, Trust, Uid};
 
@@ -32,7 +33,8 @@ fn parse(text: &[u8]) -> Result<Config, ConfigFaults> {
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     files.sort();
     files
@@ -144,4 +146,53 @@ fn a_file_that_is_named_twice_is_the_more_secret_of_the_two() {
     let text = b"access_map = \"hash:/etc/mail/access\"\n[client_info]\nmaps = [\"hash:/etc/mail/access\"]\n";
     let config = parse(text).unwrap();
     assert_eq!(config.kind_of(Path::new("/etc/mail/access.db")), Some(Kind::Secret));
+}
+
+fn load(path: &Path) -> Result<Config, ConfigError> {
+    Config::load(Some(path), &Trust::root().caller(Uid::effective()))
+}
+
+#[test]
+fn a_configuration_is_read_from_a_safe_file_or_not_at_all() {
+    let dir = tests::scratch::dir();
+    let path = dir.path().join("gatepost.toml");
+    assert!(
+        matches!(load(&path), Err(ConfigError::Open(error)) if error.is_missing()),
+        "a file that was named must be there"
+    );
+
+    fs::write(&path, "log_level = 12\n").unwrap();
+    let config = load(&path).unwrap();
+    assert_eq!((config.log_level.number(), config.path.as_path()), (12, path.as_path()));
+    assert!(config.files().iter().any(|file| file.path == path && file.kind == Kind::Configuration));
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+    assert!(matches!(load(&path), Err(ConfigError::Open(safefile::OpenError::Refused(_)))));
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&path, vec![b'#'; 2 << 20]).unwrap();
+    let too_large = load(&path);
+    assert!(
+        matches!(too_large, Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::FileTooLarge)
+    );
+
+    fs::write(&path, "loglevel = 12\n").unwrap();
+    assert!(matches!(load(&path), Err(ConfigError::Faults(faults)) if faults.path == path));
+}
+
+/// No text, however mangled, is more than an error.
+#[test]
+fn damaged_configurations_are_errors_and_no_more() {
+    for path in files("good").into_iter().chain(files("bad")) {
+        let text = fs::read(&path).unwrap();
+        for cut in 0..text.len() {
+            let _ = parse(&text[..cut]);
+            let mut other = text.clone();
+            other[cut] = other[cut].wrapping_add(1 + u8::try_from(cut % 7).unwrap());
+            let _ = parse(&other);
+        }
+    }
+    for deep in ["[".repeat(10_000), "a = ".to_owned() + &"[".repeat(10_000), "a.".repeat(10_000)] {
+        assert!(parse(deep.as_bytes()).is_err());
+    }
 }
