@@ -94,3 +94,6 @@ fn check_bounds(secret: &Secret) -> Result<(), PasswordError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

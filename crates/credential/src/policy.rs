@@ -18,3 +18,6 @@ pub struct Policy {
     /// What they cost.
     pub cost: Cost,
 }
+
+#[cfg(test)]
+mod tests;

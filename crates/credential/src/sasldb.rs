@@ -2,6 +2,8 @@
 //!
 //! The database around it, and which property wins where a user has several, are the matter of `store`.
 
+use zeroize::Zeroizing;
+
 use crate::secret::Secret;
 use crate::verifier::{
     CramMd5, DigestMd5, Foreign, ForeignError, Imported, Scheme, Scram, ScramError, ScramHash, Verifier,
@@ -90,7 +92,8 @@ fn mechanism_secret(mechanism: &[u8], value: &[u8]) -> Option<Result<Imported, S
 fn salted_plain(value: &[u8]) -> Result<Imported, SasldbError> {
     match (value.get(..16), value.get(16), value.get(17..)) {
         (Some(salt), Some(0), Some(digest)) if digest.len() == 16 => {
-            let foreign = Foreign::from_octets(Scheme::CyrusPlain, &[salt, digest].concat())?;
+            let octets = Zeroizing::new([salt, digest].concat());
+            let foreign = Foreign::from_octets(Scheme::CyrusPlain, &octets)?;
             Ok(Imported::Verifier(Verifier::Foreign(foreign)))
         }
         _ => Err(malformed("PLAIN", "not 16 octets of salt, NUL and 16 octets of MD5")),

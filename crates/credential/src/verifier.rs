@@ -377,7 +377,8 @@ pub fn derive(
 /// policy's verifiers are derived.
 #[derive(Debug)]
 pub enum Imported {
-    /// Kept as it is; the password is not known.
+    /// Kept as it is; the password is not known. Its credential is [raw](crate::Credential::raw): nobody can say that it
+    /// was made from a prepared password.
     Verifier(Verifier),
     /// The password in clear text.
     Password(Secret),

@@ -1,1 +1,62 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn parse(userid: &str) -> Identity {
+    Identity::parse(userid, &Realm::prepare("vm").unwrap()).unwrap()
+}
+
+/// The rows of saslpasswd2 on user ids.
+#[test]
+fn a_user_id_is_split_at_the_first_at() {
+    for (userid, user, realm) in [
+        ("alice", "alice", "vm"),
+        ("alice@a@b", "alice", "a@b"),
+        ("alice@", "alice", ""),
+        ("alice@r", "alice", "r"),
+        ("@r", "", "r"),
+        ("", "", "vm"),
+        ("-alice", "-alice", "vm"),
+        ("Alice@Example.ORG", "Alice", "Example.ORG"),
+    ] {
+        let identity = parse(userid);
+        assert_eq!((identity.user.as_str(), identity.realm.as_str()), (user, realm), "{userid:?}");
+        assert_eq!(identity.to_string(), format!("{user}@{realm}"));
+    }
+}
+
+#[test]
+fn the_realm_alone_is_looked_up_in_either_case() {
+    let identity = parse("alice@Example.ORG");
+    assert!(identity.is_same(&parse("alice@example.org")));
+    assert!(!identity.is_same(&parse("Alice@Example.ORG")), "user names keep their case");
+    assert!(!identity.is_same(&parse("alice@example.net")));
+    assert_eq!(identity.realm.folded(), "example.org");
+    let umlaut = Realm::prepare("\u{C4}.ORG").unwrap();
+    assert_eq!(umlaut.folded(), "\u{C4}.org", "ASCII only");
+}
+
+#[test]
+fn names_are_prepared() {
+    assert_eq!(Username::prepare("I\u{AD}X").unwrap().as_str(), "IX");
+    assert_eq!(Username::from_octets(b"p\xC3\xA4").unwrap().as_str(), "p\u{E4}");
+    assert_eq!(Username::from_octets(b"p\xC3").err(), Some(NameError::NotUtf8 { position: 2 }));
+    for bad in ["a\0b", "a\nb", "a\u{1F600}"] {
+        assert!(matches!(Username::prepare(bad), Err(NameError::Refused(_))), "{bad:?}");
+        assert!(matches!(Realm::prepare(bad), Err(NameError::Refused(_))), "{bad:?}");
+    }
+    assert!(Username::prepare(&"x".repeat(MAX_NAME)).is_ok());
+    assert_eq!(Username::prepare(&"x".repeat(1025)).err(), Some(NameError::TooLong { octets: 1025 }));
+    assert_eq!(Realm::prepare(&"\u{FDFA}".repeat(40)).err(), Some(NameError::TooLong { octets: 1320 }));
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_is_read_again(user in "[^@\\pC]{0,12}", realm in "\\PC{0,12}") {
+        if let Ok(identity) = Identity::parse(&format!("{user}@{realm}"), &Realm::prepare("").unwrap())
+            && !identity.user.as_str().contains('@')
+        {
+            prop_assert_eq!(parse(&identity.to_string()), identity);
+        }
+    }
+}

@@ -97,17 +97,11 @@ fn is_dropped(character: char) -> bool {
     tables::commonly_mapped_to_nothing(character)
 }
 
-/// What is wrong with one character by itself, before or after its normalisation.
+/// What is wrong with one character by itself. It is judged after its normalisation, as the string was; alone it has no
+/// direction to mix.
 fn fault_of(character: char) -> Option<Prohibited> {
-    if is_dropped(character) || tables::non_ascii_space_character(character) {
-        return None;
-    }
-    table_of(character).or_else(|| {
-        let mut buffer = [0; 4];
-        // A lone character has no direction to mix: what is refused now is what it normalises to.
-        let refused = stringprep::saslprep(character.encode_utf8(&mut buffer)).is_err();
-        refused.then_some(Prohibited::NotCanonical)
-    })
+    let is_refused = stringprep::saslprep(character.encode_utf8(&mut [0; 4])).is_err();
+    is_refused.then(|| table_of(character).unwrap_or(Prohibited::NotCanonical))
 }
 
 fn table_of(c: char) -> Option<Prohibited> {

@@ -62,7 +62,7 @@ impl Argon2Cost {
     pub const MAX_T: u32 = 64;
     /// The most lanes.
     pub const MAX_P: u32 = 64;
-    /// The most of memory times passes, in KiB: 4 GiB, about two seconds.
+    /// The most of memory times passes, in KiB: 4 GiB (libsodium's sensitive again), some seconds of one core.
     pub const MAX_WORK_KIB: u64 = 4 << 20;
 
     /// A cost of `m_kib` KiB, `t` passes and `p` lanes.
@@ -105,7 +105,7 @@ impl Default for Argon2Cost {
 }
 
 impl Iterations {
-    /// The most: above what anybody recommends (OWASP: 1,300,000 for SHA-1), about a second.
+    /// The most: above what anybody recommends (OWASP: 1,300,000 for SHA-1), a second or two of one core.
     pub const MAX: u32 = 2_000_000;
 
     /// A count of iterations.

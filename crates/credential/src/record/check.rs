@@ -4,10 +4,9 @@ use zeroize::Zeroizing;
 
 use crate::decoy::Decoy;
 use crate::password::{MAX_PASSWORD, Password};
-use crate::policy::KindSet;
 use crate::record::{Credential, Label, Record, Timestamp};
 use crate::secret::Secret;
-use crate::verifier::{DeriveError, Verifier};
+use crate::verifier::{DeriveError, Verifier, VerifierKind};
 
 /// The outcome of a check. Disabled, expired and wrong are one and the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +24,19 @@ impl Record {
     /// Checks a candidate against the strongest verifier of each usable credential; those that share salt and cost take
     /// one derivation together. The candidate is prepared where the credential was, and compared as sent where it is
     /// [raw](Credential::raw).
+    ///
+    /// From where the candidate comes is not known here: whoever has it from a network asks
+    /// [`Credential::networks`] too.
     pub fn check(&self, candidate: &Secret, now: Timestamp) -> Result<Verdict, DeriveError> {
         Ok(self.examine(candidate, now)?.0)
     }
 
-    /// The verdict, and the kinds whose cost it took.
-    fn examine(&self, candidate: &Secret, now: Timestamp) -> Result<(Verdict, KindSet), DeriveError> {
+    /// The verdict, and the kinds of the derivations that it took.
+    fn examine(
+        &self,
+        candidate: &Secret,
+        now: Timestamp,
+    ) -> Result<(Verdict, Vec<VerifierKind>), DeriveError> {
         let candidate = Candidate::new(candidate);
         let mut answers: Vec<Answer<'_>> = Vec::new();
         let mut verdict = Verdict::Wrong;
@@ -46,12 +52,11 @@ impl Record {
                 answers.push(Answer { verifier, candidate: octets, octets: answer });
                 is_right
             };
-            if is_right && candidate.is_possible && verdict == Verdict::Wrong {
+            if is_right && candidate.may_be(credential) && verdict == Verdict::Wrong {
                 verdict = Verdict::Right { label: credential.label.clone() };
             }
         }
-        let kinds = answers.iter().map(|answer| answer.verifier.kind()).collect();
-        Ok((verdict, kinds))
+        Ok((verdict, answers.iter().map(|answer| answer.verifier.kind()).collect()))
     }
 }
 
@@ -63,23 +68,31 @@ pub fn check_user(
     candidate: &Secret,
     now: Timestamp,
 ) -> Result<Verdict, DeriveError> {
-    let (verdict, spent) = match record {
+    Ok(examine_user(record, decoy, candidate, now)?.0)
+}
+
+fn examine_user(
+    record: Option<&Record>,
+    decoy: &Decoy,
+    candidate: &Secret,
+    now: Timestamp,
+) -> Result<(Verdict, Vec<VerifierKind>), DeriveError> {
+    let (verdict, mut spent) = match record {
         Some(record) => record.examine(candidate, now)?,
-        None => (Verdict::Wrong, KindSet::EMPTY),
+        None => (Verdict::Wrong, Vec::new()),
     };
-    let is_paid = decoy.record().kinds().strongest().is_some_and(|kind| spent.contains(kind));
+    let is_paid = decoy.record().kinds().strongest().is_none_or(|kind| spent.contains(&kind));
     if verdict == Verdict::Wrong && !is_paid {
-        decoy.check(candidate, now)?;
+        spent.extend(decoy.record().examine(candidate, now)?.1);
     }
-    Ok(verdict)
+    Ok((verdict, spent))
 }
 
 /// What somebody says the password is.
 struct Candidate<'a> {
     as_sent: &'a [u8],
     prepared: Option<Password>,
-    /// No password is empty, over-long, or has a NUL in it, whatever an imported hash was made from.
-    is_possible: bool,
+    is_password: bool,
 }
 
 impl<'a> Candidate<'a> {
@@ -88,16 +101,22 @@ impl<'a> Candidate<'a> {
         Self {
             as_sent: &octets[..octets.len().min(MAX_PASSWORD)],
             prepared: Password::prepare(candidate).ok(),
-            is_possible: Password::import(candidate).is_ok(),
+            is_password: Password::import(candidate).is_ok(),
         }
     }
 
-    /// The octets to compare. What cannot be prepared is no prepared password, yet costs the same.
+    /// The octets to compare. What cannot be prepared is hashed as it was sent, to cost the same.
     fn for_credential(&self, credential: &Credential) -> &[u8] {
         match &self.prepared {
             Some(prepared) if !credential.raw => prepared.octets(),
             _ => self.as_sent,
         }
+    }
+
+    /// No password is empty, over-long, or has a NUL in it, whatever an imported hash was made from; none that was
+    /// prepared is what cannot be prepared.
+    fn may_be(&self, credential: &Credential) -> bool {
+        if credential.raw { self.is_password } else { self.prepared.is_some() }
     }
 }
 

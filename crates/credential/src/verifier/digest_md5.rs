@@ -24,7 +24,7 @@ impl DigestMd5 {
         let (user, realm) = (identity.user.as_str(), identity.realm.as_str());
         let utf8 = hash(user.as_bytes(), realm.as_bytes(), password);
         let h_a1 = hash(&latin1(user.as_bytes()), &latin1(realm.as_bytes()), &latin1(password));
-        Self { h_a1, utf8: (h_a1 != utf8).then_some(utf8) }
+        Self { h_a1: *h_a1, utf8: (*h_a1 != *utf8).then_some(*utf8) }
     }
 
     /// A verifier of its parts: the hash of the fields in ISO-8859-1 where they fit, and that of the UTF-8 octets where
@@ -63,12 +63,12 @@ impl fmt::Debug for DigestMd5 {
     }
 }
 
-fn hash(user: &[u8], realm: &[u8], password: &[u8]) -> [u8; 16] {
+fn hash(user: &[u8], realm: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {
     let mut md5 = Md5::new();
     for part in [user, b":", realm, b":", password] {
         md5.update(part);
     }
-    md5.finalize().into()
+    Zeroizing::new(md5.finalize().into())
 }
 
 /// The octets in ISO-8859-1 if all their characters are there, else as they are.

@@ -25,7 +25,7 @@ pub(super) struct ShaCrypt {
 }
 
 impl Bcrypt {
-    /// 2 to this power is the number of rounds: about four seconds.
+    /// 2 to this power is the number of rounds: some seconds of one core.
     const MAX_COST: u32 = 16;
 
     pub(super) fn parse(text: &str) -> Result<Self, ForeignError> {
@@ -73,7 +73,7 @@ impl ShaCrypt {
     const MAX_ROUNDS: u32 = 1_000_000;
 
     /// The longest password that crypt(3) of libxcrypt hashes, in octets. The function takes time in the square of it.
-    const MAX_PASSWORD: usize = 512;
+    const MAX_PASSWORD: usize = 511;
 
     pub(super) fn parse(scheme: Scheme, text: &str) -> Result<Self, ForeignError> {
         let malformed = |what| scheme.malformed(what);
