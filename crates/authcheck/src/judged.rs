@@ -163,6 +163,11 @@ impl Judged {
         }
     }
 
+    /// Whether something is wrong with the path itself, not with what the file says.
+    pub(crate) fn is_path_at_fault(&self) -> bool {
+        self.audit.findings().next().is_some() || self.stopped().is_some()
+    }
+
     /// Everything that could not be checked.
     pub(crate) fn troubles(&self) -> impl Iterator<Item = Fault> {
         self.stopped().into_iter().chain(self.faults.iter().cloned())

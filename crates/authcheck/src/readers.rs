@@ -48,3 +48,58 @@ fn joined(readers: &[String]) -> String {
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use safefile::{Facts, FileType, Gid, Kind, Mount, Reached, Uid};
+
+    use super::*;
+
+    fn component(path: &str, role: Role, (uid, gid, mode): (u32, u32, u32)) -> Component {
+        let file_type = if role == Role::Directory { FileType::Directory } else { FileType::Regular };
+        Component {
+            path: PathBuf::from(path),
+            role,
+            facts: Facts {
+                file_type,
+                uid: Uid(uid),
+                gid: Gid(gid),
+                mode,
+                links: 1,
+                device: 1,
+                inode: 1,
+                size: 1,
+                acl: None,
+                mount: Mount::Kernel,
+                target: None,
+            },
+            findings: Vec::new(),
+            exceptions: Vec::new(),
+            is_mount: false,
+        }
+    }
+
+    #[test]
+    fn modes_and_directories_say_who_reads() {
+        for (directory, file, expected) in [
+            (0o755, (0, 0, 0o600), "root"),
+            (0o755, (0, 8, 0o640), "root and group mail"),
+            (0o755, (1, 8, 0o640), "root, daemon and group mail"),
+            (0o755, (1, 8, 0o604), "everybody on this host"),
+            (0o750, (0, 0, 0o644), "everybody whom /etc/auth lets in"),
+            (0o750, (0, 8, 0o640), "root and group mail"),
+            (0o755, (3_999_999_999, 3_999_999_998, 0o440), "root, 3999999999 and group 3999999998"),
+        ] {
+            let components = vec![
+                component("/", Role::Directory, (0, 0, 0o755)),
+                component("/etc/auth", Role::Directory, (0, 0, directory)),
+                component("/etc/auth/file", Role::Last, file),
+            ];
+            let path = PathBuf::from("/etc/auth/file");
+            let audit = Audit { path, kind: Kind::Secret, components, reached: Reached::End };
+            assert_eq!(readers(&audit), expected, "{directory:o} {file:?}");
+        }
+    }
+}

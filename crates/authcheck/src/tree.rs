@@ -45,7 +45,7 @@ pub(crate) struct Told(HashSet<(PathBuf, Rule)>);
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
     let mut out = String::new();
     headline(&mut out, judged, colour);
-    if detail == Detail::Whole || judged.verdict() != Verdict::Safe {
+    if detail == Detail::Whole || judged.is_path_at_fault() {
         components(&mut out, judged, colour);
     }
     findings(&mut out, judged, told, colour);

@@ -1,0 +1,9 @@
+//! authcheck as it is run: the built program on real trees of files, made as root below a safe directory.
+#![allow(clippy::disallowed_methods, reason = "tests make and look at unsafe files on purpose")]
+
+mod cases;
+mod discover;
+mod mend;
+mod store;
+mod terminal;
+mod tree;

@@ -1,0 +1,218 @@
+//! Every rule says how it is mended; what a command mends is safe afterwards, and nobody got more access than before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use safefile::Rule;
+use serde_json::Value;
+
+use crate::tree::Tree;
+
+/// A rule, the kind and the tree that breaks it at `ROOT/way/file`.
+const MENDED: &[(Rule, &str, &str)] = &[
+    (Rule::DirectoryOwner, "map", "dir way nobody:nogroup 0755\nfile way/file root:root 0644"),
+    (Rule::GroupWritableDirectory, "secret", "dir way root:mail 0775\nfile way/file root:root 0600"),
+    (Rule::WorldWritableDirectory, "secret", "dir way root:root 0757\nfile way/file root:root 0600"),
+    (
+        Rule::AclWritableDirectory,
+        "secret",
+        "dir way root:root 0755\nacl way user:nobody:rwx\nfile way/file root:root 0600",
+    ),
+    (
+        Rule::LinkOwner,
+        "map",
+        "dir way root:root 0755\nfile target root:root 0644\nlink way/file nobody:nogroup ROOT/target",
+    ),
+    (Rule::Owner, "secret", "dir way root:root 0755\nfile way/file nobody:nogroup 0600"),
+    (Rule::GroupWritable, "map", "dir way root:root 0755\nfile way/file root:mail 0664"),
+    (Rule::WorldWritable, "certificate", "dir way root:root 0755\nfile way/file root:root 0646"),
+    (
+        Rule::AclWritable,
+        "map",
+        "dir way root:root 0755\nfile way/file root:root 0644\nacl way/file group:mail:rw",
+    ),
+    (Rule::GroupReadable, "secret", "dir way root:root 0755\nfile way/file root:mail 0640"),
+    (Rule::WorldReadable, "private-key", "dir way root:root 0755\nfile way/file root:root 0604"),
+    (
+        Rule::AclReadable,
+        "secret",
+        "dir way root:root 0755\nfile way/file root:root 0600\nacl way/file user:nobody:r",
+    ),
+];
+
+/// A rule that no command mends without losing something: what it says instead.
+const BY_HAND: &[(Rule, &str, &str, &str)] = &[
+    (
+        Rule::WorldWritableDirectory,
+        "secret",
+        "dir way root:root 1777\nfile way/file root:root 0600",
+        "keep the file elsewhere",
+    ),
+    (
+        Rule::NotRegular,
+        "secret",
+        "dir way root:root 0755\nfifo way/file root:root 0600",
+        "name a regular file",
+    ),
+    (
+        Rule::NotDirectory,
+        "secret-directory",
+        "dir way root:root 0755\nfile way/file root:root 0600",
+        "name a directory",
+    ),
+    (
+        Rule::TooManyLinks,
+        "secret",
+        "dir way root:root 0755\nlink way/file root:root file",
+        "by its real path",
+    ),
+    (
+        Rule::HardLink,
+        "secret",
+        "dir way root:root 0755\nfile way/file root:root 0600\nname other way/file",
+        "find / -samefile",
+    ),
+];
+
+/// Rules that an audit of a file at rest does not meet: tests of safefile do.
+const ELSEWHERE: &[Rule] =
+    &[Rule::ForeignFilesystem, Rule::WorkingDirectory, Rule::ReplacesLink, Rule::Changed];
+
+#[test]
+fn every_rule_is_mended_by_its_command_and_stays_so() {
+    if tests::need::root().is_err() || tests::need::peer("setfacl").is_err() {
+        return;
+    }
+    for (rule, kind, lines) in MENDED {
+        let tree = Tree::of(lines);
+        let before = modes(tree.root());
+        let line = format!("files --kind {kind} --format json ROOT/way/file");
+
+        let found = finding(&tree, &line, *rule);
+        let fix = found["fix"].as_str().unwrap_or_default();
+        assert!(["chmod ", "chown ", "setfacl "].iter().any(|word| fix.starts_with(word)), "{rule}: {fix}");
+
+        let applied = tree.authcheck(&format!("{line} --fix=apply --yes"));
+        assert_eq!(applied.status.code(), Some(0), "{rule}: {}", tree.unrooted(&applied.stderr));
+        assert!(
+            tree.unrooted(&applied.stderr).contains(&fix.replace(tree.root().to_str().unwrap(), "ROOT")),
+            "{rule}"
+        );
+        assert_eq!(tree.authcheck(&line).status.code(), Some(0), "{rule} is not mended for good");
+        for (path, (mode, after)) in before.iter().zip(modes(tree.root())).map(|(b, a)| (&b.0, (b.1, a.1))) {
+            assert_eq!(after & !mode, 0, "{rule} widened {path} from {mode:o} to {after:o}");
+        }
+    }
+}
+
+#[test]
+fn a_shell_may_run_what_fix_prints() {
+    if tests::need::root().is_err() || tests::need::peer("setfacl").is_err() {
+        return;
+    }
+    for (rule, kind, lines) in MENDED {
+        let tree = Tree::of(lines);
+        let line = format!("files --kind {kind} ROOT/way/file");
+        let printed = tree.authcheck(&format!("{line} --fix"));
+        assert_eq!(printed.status.code(), Some(1), "{rule}: what is unsafe stays unsafe until it is mended");
+        let script = tree.at("mend.sh");
+        fs::write(&script, &printed.stdout).unwrap();
+        let ran = std::process::Command::new("sh").arg("-e").arg(&script).status().unwrap();
+        assert!(ran.success(), "{rule}: {}", tree.unrooted(&printed.stdout));
+        assert_eq!(
+            tree.authcheck(&line).status.code(),
+            Some(0),
+            "{rule}: {}",
+            tree.unrooted(&printed.stdout)
+        );
+    }
+}
+
+#[test]
+fn what_no_command_mends_is_left_alone_and_said() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (rule, kind, lines, words) in BY_HAND {
+        let tree = Tree::of(lines);
+        let line = format!("files --kind {kind} --format json ROOT/way/file");
+        let found = finding(&tree, &line, *rule);
+        assert!(found["fix"].as_str().unwrap_or_default().contains(words), "{rule}: {found}");
+        let before = modes(tree.root());
+        assert_eq!(tree.authcheck(&format!("{line} --fix=apply --yes")).status.code(), Some(1), "{rule}");
+        assert_eq!(modes(tree.root()), before, "{rule}");
+        let printed = tree.authcheck(&format!("files --kind {kind} ROOT/way/file --fix"));
+        let printed = tree.unrooted(&printed.stdout);
+        assert!(
+            printed.lines().all(|line| line.starts_with("# ")) && printed.contains(words),
+            "{rule}: {printed}"
+        );
+    }
+}
+
+#[test]
+fn no_rule_was_forgotten() {
+    let met = MENDED.iter().map(|(rule, ..)| *rule).chain(BY_HAND.iter().map(|(rule, ..)| *rule));
+    let met: BTreeSet<Rule> = met.chain(ELSEWHERE.iter().copied()).collect();
+    assert_eq!(met, BTreeSet::from(Rule::ALL));
+}
+
+#[test]
+fn a_whole_tree_is_mended_from_the_root_downwards() {
+    if tests::need::root().is_err() || tests::need::peer("setfacl").is_err() {
+        return;
+    }
+    let tree = Tree::of(
+        "dir etc daemon:daemon 0777\ndir etc/mail nobody:mail 0775\nfile etc/mail/authinfo nobody:mail 0666 x\n\
+         acl etc/mail/authinfo user:daemon:rw\nacl etc/mail group:news:rwx",
+    );
+    let line = "files --kind secret ROOT/etc/mail/authinfo";
+    assert_eq!(tree.authcheck(line).status.code(), Some(1));
+    let applied = tree.authcheck(&format!("{line} --fix=apply --yes"));
+    assert_eq!(applied.status.code(), Some(0), "{}", tree.unrooted(&applied.stdout));
+    let ran = tree.unrooted(&applied.stderr);
+    let depths: Vec<usize> = ran.lines().map(|line| line.matches('/').count()).collect();
+    assert!(depths.is_sorted(), "a file was mended before its directory:\n{ran}");
+    assert_eq!(fs::read(tree.at("etc/mail/authinfo")).unwrap(), b"x", "the contents are nobody's business");
+}
+
+#[test]
+fn nobody_to_ask_is_a_usage_error_and_nothing_happens() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of("file secret root:root 0644");
+    let asked = tree.authcheck("files --kind secret ROOT/secret --fix=apply");
+    assert_eq!(asked.status.code(), Some(64));
+    assert!(tree.unrooted(&asked.stderr).contains("--yes"));
+    assert_eq!(fs::metadata(tree.at("secret")).unwrap().permissions().mode() & 0o7777, 0o644);
+}
+
+fn finding(tree: &Tree, line: &str, rule: Rule) -> Value {
+    let output = tree.authcheck(line);
+    assert_eq!(output.status.code(), Some(1), "{rule}: {}", tree.unrooted(&output.stdout));
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["verdict"], "unsafe", "{rule}");
+    let findings = object["findings"].as_array().unwrap();
+    let found = findings.iter().find(|found| found["rule"] == rule.word());
+    found.unwrap_or_else(|| panic!("{rule} was not found: {object}")).clone()
+}
+
+/// The mode of everything in a tree, links left out, with the group's bits of an access list as the mask.
+fn modes(root: &Path) -> Vec<(String, u32)> {
+    let mut modes = Vec::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        if !metadata.is_symlink() {
+            modes.push((path.display().to_string(), metadata.mode() & 0o7777));
+        }
+    }
+    modes.sort();
+    modes
+}
