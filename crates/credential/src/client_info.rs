@@ -24,13 +24,14 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
-    /// The longest value that is read, in octets: sendmail's own lines end at 2048, and base64 of the longest password
-    /// has to fit.
+    /// The longest value that is read, in octets: sendmail's own lines end at 2048, and base64 of the longest
+    /// password has to fit.
     pub const MAX_VALUE: usize = 8192;
 
-    /// Reads the value of an entry: tokens `"TDstring"` with blanks between, T one of `U I P R M` in either case, D `:`
-    /// for literal text or `=` for base64. `%%` in literal text is one `%`. A tag given twice counts as given last; what
-    /// follows the last token and does not begin with `"` is ignored. `P` is needed, and one of `U` and `I`.
+    /// Reads the value of an entry: tokens `"TDstring"` with blanks between, T one of `U I P R M` in either
+    /// case, D `:` for literal text or `=` for base64. `%%` in literal text is one `%`. A tag given twice
+    /// counts as given last; what follows the last token and does not begin with `"` is ignored. `P` is
+    /// needed, and one of `U` and `I`.
     pub fn parse(value: &[u8]) -> Result<Self, ClientInfoError> {
         text::parse(value)
     }
@@ -41,7 +42,8 @@ pub fn is_authinfo_key(key: &[u8]) -> bool {
     key.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Whether a map entry holds a secret: its key is an `AuthInfo:` key, or its value has a `"P:` or `"P=` token.
+/// Whether a map entry holds a secret: its key is an `AuthInfo:` key, or its value has a `"P:` or `"P=`
+/// token.
 pub fn holds_secret(key: &[u8], value: &[u8]) -> bool {
     is_authinfo_key(key) || value.windows(3).any(|start| matches!(start, [b'"', b'P' | b'p', b':' | b'=']))
 }

@@ -1,7 +1,8 @@
 //! The stand-in for a user who is absent, disabled, expired or lacks the verifier.
 //!
-//! A decoy is made from a key that lives in the store and from the name that was asked for, so it is the same each time
-//! and after a restart; it looks like one of the real records, in the share that they have, and no password fits it.
+//! A decoy is made from a key that lives in the store and from the name that was asked for, so it is the same
+//! each time and after a restart; it looks like one of the real records, in the share that they have, and no
+//! password fits it.
 
 use std::fmt;
 
@@ -43,8 +44,8 @@ impl DecoyKey {
         &self.0
     }
 
-    /// The decoy for a name, which is the same for every case of the realm: the policy's kinds, each in a shape that real
-    /// records have, by their share; where none has the kind, in the policy's own.
+    /// The decoy for a name, which is the same for every case of the realm: the policy's kinds, each in a
+    /// shape that real records have, by their share; where none has the kind, in the policy's own.
     pub fn record_for(&self, identity: &Identity, shapes: &ShapeCounts, policy: &Policy) -> Decoy {
         let name = Name::new(self, identity);
         let place = u64::from_be_bytes(name.array("shape"));
@@ -55,12 +56,8 @@ impl DecoyKey {
                 verifiers.insert(verifier);
             }
         }
-        let mut record = Record::new(identity.clone(), Timestamp(0), ChangedBy::default());
         let credential = Credential::new(Label::main(), verifiers, false, Timestamp(0));
-        // A first credential has no other to disagree with.
-        let put = record.put(credential);
-        debug_assert!(put.is_ok(), "a first credential is refused");
-        Decoy(record)
+        Decoy(Record::of_one(identity.clone(), credential, Timestamp(0), ChangedBy::default()))
     }
 }
 
@@ -111,8 +108,8 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// The salt depends on the shape too: where shares shift and the name gets another shape, it looks as if the password
-    /// had been changed.
+    /// The salt depends on the shape too: where shares shift and the name gets another shape, it looks as if
+    /// the password had been changed.
     fn shaped(&self, shape: Shape) -> Option<Verifier> {
         let part = |what: &str, length| self.octets(&format!("{what} {shape}"), length);
         let salt = Salt::new(&part("salt", shape.salt())).ok()?;

@@ -1,7 +1,7 @@
 //! Passwords as Dovecot writes them: `{SCHEME}data`, `{SCHEME.b64}data`, `{SCHEME.hex}data`.
 //!
-//! The lines of a passwd-file around them are the matter of `store`. Schemes that are not one way, or that Dovecot
-//! itself calls weak, are refused by name; so is what we could not check (ARGON2I, yescrypt, DES).
+//! The lines of a passwd-file around them are the matter of `store`. Schemes that Dovecot itself
+//! calls weak are refused by name; so is what we could not check (ARGON2I, yescrypt, DES).
 
 use zeroize::Zeroizing;
 
@@ -49,8 +49,8 @@ pub enum DovecotError {
     Foreign(#[from] ForeignError),
 }
 
-/// Reads the password field of a passwd-file. Without `{SCHEME}` it is of the default scheme, which Dovecot takes for
-/// `CRYPT` unless told otherwise. The data of `DIGEST-MD5` fits one user and realm only.
+/// Reads the password field of a passwd-file. Without `{SCHEME}` it is of the default scheme, which Dovecot
+/// takes for `CRYPT` unless told otherwise. The data of `DIGEST-MD5` fits one user and realm only.
 pub fn parse(field: &[u8], default_scheme: &str) -> Result<Imported, DovecotError> {
     if field.is_empty() {
         return Err(DovecotError::Empty);
@@ -148,7 +148,8 @@ fn crypt(text: &str) -> Result<Imported, DovecotError> {
     foreign_of(Foreign::parse(scheme, text))
 }
 
-/// The name of a function of crypt(3) that is not taken over. A text that is none may be a password, and is not shown.
+/// The name of a function of crypt(3) that is not taken over. A text that is none may be a password, and is
+/// not shown.
 fn crypt_name(text: &str) -> &'static str {
     const NAMES: [(&str, &str); 9] = [
         ("$1$", "$1$ (MD5)"),
@@ -219,8 +220,8 @@ fn text(
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// The octets of a scheme whose data is always encoded: as it says, else in hexadecimal digits if its length is twice
-/// that of the digest, else in base64.
+/// The octets of a scheme whose data is always encoded: as it says, else in hexadecimal digits if its length
+/// is twice that of the digest, else in base64.
 fn decoded(
     name: &'static str,
     encoding: Option<Encoding>,

@@ -1,7 +1,7 @@
 //! Who somebody says to be: user and realm, prepared.
 //!
-//! A [`Username`] or [`Realm`] that exists has been through SASLprep (RFC 4013). Both may be empty: Cyrus SASL stores
-//! such users (`alice@`, `@example.org`), and whoever imports them needs a name for them.
+//! A [`Username`] or [`Realm`] that exists has been through SASLprep (RFC 4013). Both may be empty: Cyrus
+//! SASL stores such users (`alice@`, `@example.org`), and whoever imports them needs a name for them.
 
 use std::fmt;
 
@@ -94,8 +94,8 @@ impl Identity {
         Self { user, realm }
     }
 
-    /// Reads a user id as saslpasswd2 does: split at the first `@`; without one the realm is `default`. `alice@` has
-    /// the empty realm, `@example.org` the empty user.
+    /// Reads a user id as saslpasswd2 does: split at the first `@`; without one the realm is `default`.
+    /// `alice@` has the empty realm, `@example.org` the empty user.
     pub fn parse(userid: &str, default: &Realm) -> Result<Self, NameError> {
         match userid.split_once('@') {
             Some((user, realm)) => Ok(Self::new(Username::prepare(user)?, Realm::prepare(realm)?)),

@@ -1,8 +1,9 @@
 //! The words of the trade: secrets, identities, verifiers, records, policy, client-info entries.
 //!
-//! Everything here is a pure function of its arguments: salts, keys and the time come in from the caller, and no
-//! file, clock, source of randomness or protocol is reached from here. What a record looks like in the store is the
-//! matter of `store`; this crate has the model, and constructors that refuse what no honest record holds.
+//! Everything here is a pure function of its arguments: salts, keys and the time come in from the caller, and
+//! no file, clock, source of randomness or protocol is reached from here. What a record looks like in the
+//! store is the matter of `store`; this crate has the model, and constructors that refuse what no honest
+//! record holds.
 
 pub mod client_info;
 pub mod decoy;

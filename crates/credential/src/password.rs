@@ -1,7 +1,6 @@
 //! A password after preparation: SASLprep (RFC 4013), or, on import only, the octets themselves.
 //!
-//! The rules are those of RFC 4013 for stored strings. They are applied here character by character, with the tables
-//! of RFC 3454, so that a refusal can name the character and where it stands.
+//! The rules are those of RFC 4013 for stored strings; a refusal names the character and where it stands.
 
 use crate::secret::Secret;
 
@@ -60,8 +59,8 @@ impl Password {
         Ok(Self { octets, raw: false })
     }
 
-    /// Takes a password that another server already accepts: prepared where SASLprep agrees, else as its octets stand,
-    /// [raw](Self::is_raw). Empty, over-long and NUL are refused here too.
+    /// Takes a password that another server already accepts: prepared where SASLprep agrees, else as its
+    /// octets stand, [raw](Self::is_raw). Empty, over-long and NUL are refused here too.
     pub fn import(secret: &Secret) -> Result<Self, PasswordError> {
         match Self::prepare(secret) {
             Err(PasswordError::Refused(_) | PasswordError::NotUtf8 { .. }) => {

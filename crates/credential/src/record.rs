@@ -50,7 +50,8 @@ pub enum RecordError {
     /// Two credentials of one label.
     #[error("two credentials have one label: {0}")]
     DuplicateLabel(Label),
-    /// Two credentials whose verifiers of one kind differ in salt or cost, so that one exchange could not serve both.
+    /// Two credentials whose verifiers of one kind differ in salt or cost, so that one exchange could not
+    /// serve both.
     #[error("the {kind} verifiers of two credentials differ in salt or cost: {label}")]
     UnevenRecipe {
         /// The kind.
@@ -81,6 +82,18 @@ impl Record {
             changed: now,
             changed_by,
         })
+    }
+
+    /// A user with one credential, which has no other to disagree with.
+    pub(crate) fn of_one(
+        identity: Identity,
+        credential: Credential,
+        now: Timestamp,
+        changed_by: ChangedBy,
+    ) -> Self {
+        let mut record = Self::new(identity, now, changed_by);
+        record.0.credentials.push(credential);
+        record
     }
 
     /// A record of its parts, if they agree with each other.
@@ -156,8 +169,8 @@ impl Record {
         self.0.plain = plain;
     }
 
-    /// The verifiers to make for a new password of this user: the user's own list, else the policy's; less `plain`
-    /// where it is never to be kept.
+    /// The verifiers to make for a new password of this user: the user's own list, else the policy's; less
+    /// `plain` where it is never to be kept.
     pub fn kinds_to_make(&self, policy: &Policy) -> KindSet {
         let kinds = self.0.keep.unwrap_or(policy.keep);
         match self.0.plain {
@@ -166,8 +179,8 @@ impl Record {
         }
     }
 
-    /// The recipe for a credential that is to be added, or to take the place of the one labelled `label`: the salts and
-    /// costs of the user's other credentials, and fresh ones where there is no other.
+    /// The recipe for a credential that is to be added, or to take the place of the one labelled `label`: the
+    /// salts and costs of the user's other credentials, and fresh ones where there is no other.
     pub fn recipe(&self, label: &Label, cost: &Cost, fresh: Salts) -> Recipe {
         let mut recipe = Recipe::new(*cost, fresh);
         let others = self.0.credentials.iter().filter(|credential| credential.label != *label);
@@ -226,9 +239,9 @@ impl Record {
         })
     }
 
-    /// Drops every verifier that is not in `kinds` from all credentials (`--keep`), and says what was dropped. `foreign`,
-    /// which no list can name, stays where nothing else would be left. Changes nothing when a credential would be left
-    /// without any verifier.
+    /// Drops every verifier that is not in `kinds` from all credentials (`--keep`), and says what was
+    /// dropped. `foreign`, which no list can name, stays where nothing else would be left. Changes nothing
+    /// when a credential would be left without any verifier.
     pub fn retain(&mut self, kinds: KindSet) -> Result<KindSet, RecordError> {
         let kept = |credential: &Credential| {
             let (had, foreign) = (credential.verifiers.kinds(), KindSet::EMPTY.with(VerifierKind::Foreign));

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the octets over; they are wiped when this is dropped. What the vector left behind when it grew before is
-    /// the caller's matter: reserve first, fill then.
+    /// Takes the octets over; they are wiped when this is dropped. What the vector left behind when it grew
+    /// before is the caller's matter: reserve first, fill then.
     pub fn new(octets: Vec<u8>) -> Self {
         Self(Zeroizing::new(octets))
     }

@@ -1,7 +1,8 @@
 //! What is kept of a password so that it can be checked: derive and check, kind by kind.
 //!
-//! A verifier answers one question, whether a candidate is the password, and (except `plain`) cannot give the password
-//! back. Which kinds are kept is the matter of [`crate::policy`]; how they are written down is the store's.
+//! A verifier answers one question, whether a candidate is the password, and (except `plain`) cannot give the
+//! password back. Which kinds are kept is the matter of [`crate::policy`]; how they are written down is the
+//! store's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -99,7 +100,8 @@ impl VerifierKind {
         }
     }
 
-    /// How strong such a verifier is; of `foreign` the worst that is imported. [`Verifier::strength`] knows better.
+    /// How strong such a verifier is; of `foreign` the worst that is imported. [`Verifier::strength`] knows
+    /// better.
     pub const fn strength(self) -> Strength {
         match self {
             Self::Argon2id | Self::ScramSha512 | Self::ScramSha256 | Self::ScramSha1 => Strength::Slow,
@@ -373,12 +375,12 @@ pub fn derive(
     Ok(verifiers)
 }
 
-/// What another program's file holds for a user: something to check with, or the password itself, from which the
-/// policy's verifiers are derived.
+/// What another program's file holds for a user: something to check with, or the password itself, from which
+/// the policy's verifiers are derived.
 #[derive(Debug)]
 pub enum Imported {
-    /// Kept as it is; the password is not known. Its credential is [raw](crate::Credential::raw): nobody can say that it
-    /// was made from a prepared password.
+    /// Kept as it is; the password is not known. Its credential is [raw](crate::Credential::raw): nobody can
+    /// say that it was made from a prepared password.
     Verifier(Verifier),
     /// The password in clear text.
     Password(Secret),

@@ -1,7 +1,7 @@
 //! The text form of client-info entries, with the column in every error.
 //!
-//! The rules are those that sendmail 8.17 was seen to follow, except where it would silently log in with another
-//! password than was meant, or not at all: those are errors here.
+//! The rules are those that sendmail 8.17 was seen to follow, except where it would silently log in with
+//! another password than was meant, or not at all: those are errors here.
 
 use zeroize::Zeroizing;
 

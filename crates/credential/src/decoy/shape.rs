@@ -141,8 +141,8 @@ impl ShapeCounts {
         self.0.iter().map(|(&shape, &count)| (shape, count))
     }
 
-    /// The shape of a kind at a place between the first and the last record of that kind, `place` of 2^64 of the way.
-    /// The cheapest come first, so that the same place finds an old user's shape for each kind.
+    /// The shape of a kind at a place between the first and the last record of that kind, `place` of 2^64 of
+    /// the way. The cheapest come first, so that the same place finds an old user's shape for each kind.
     pub(super) fn pick(&self, kind: VerifierKind, place: u64) -> Option<Shape> {
         let of_kind = || self.iter().filter(|(shape, _)| shape.kind() == kind);
         let total: u128 = of_kind().map(|(_, count)| u128::from(count)).sum();

@@ -221,8 +221,8 @@ fn debug_tells_nothing() {
 }
 
 proptest! {
-    /// The same name and counts give the same decoy, whatever else is asked in between; and with the shares as they
-    /// are, more records change nothing.
+    /// The same name and counts give the same decoy, whatever else is asked in between; and with the shares
+    /// as they are, more records change nothing.
     #[test]
     fn a_decoy_stays_as_it_is(
         name in "[a-z]{1,8}@[a-z]{1,8}",

@@ -1,7 +1,7 @@
 //! SASLprep (RFC 4013) for stored strings, with errors that name the character.
 //!
-//! The mapping itself is that of the `stringprep` crate; when it refuses, the first character at fault is looked for
-//! with the same tables.
+//! The mapping itself is that of the `stringprep` crate; when it refuses, the first character at fault is
+//! looked for with the same tables.
 
 use std::fmt;
 
@@ -21,8 +21,9 @@ pub enum SaslprepError {
         /// What it is.
         why: Prohibited,
     },
-    /// Right-to-left and left-to-right characters are mixed (RFC 3454, section 6): in a string with one character
-    /// written from right to left none may be of the other direction, and it must begin and end with such a one.
+    /// Right-to-left and left-to-right characters are mixed (RFC 3454, section 6): in a string with one
+    /// character written from right to left none may be of the other direction, and it must begin and end
+    /// with such a one.
     #[error("writing directions are mixed around character {position}, U+{:04X}", u32::from(*.character))]
     Direction {
         /// The first character that breaks the rule.
@@ -97,8 +98,8 @@ fn is_dropped(character: char) -> bool {
     tables::commonly_mapped_to_nothing(character)
 }
 
-/// What is wrong with one character by itself. It is judged after its normalisation, as the string was; alone it has no
-/// direction to mix.
+/// What is wrong with one character by itself. It is judged after its normalisation, as the string was; alone
+/// it has no direction to mix.
 fn fault_of(character: char) -> Option<Prohibited> {
     let is_refused = stringprep::saslprep(character.encode_utf8(&mut [0; 4])).is_err();
     is_refused.then(|| table_of(character).unwrap_or(Prohibited::NotCanonical))

@@ -127,7 +127,8 @@ proptest! {
         }
     }
 
-    /// The character that is named is there, and without those that are named a string is let in (or is empty).
+    /// The character that is named is there, and without those that are named a string is let in (or is
+    /// empty).
     #[test]
     fn removing_what_is_named_helps(text in proptest::collection::vec(any::<char>(), 1..12)) {
         let mut text: Vec<char> = text.into_iter().filter(|&c| c != '\0').collect();

@@ -1,7 +1,7 @@
 //! What one guess costs: memory and passes of Argon2id, iterations of SCRAM.
 //!
-//! The bounds hold for what is made here as well as for what is read from a store or another server's file: a hostile
-//! record may not ask for gigabytes or minutes.
+//! The bounds hold for what is made here as well as for what is read from a store or another server's file: a
+//! hostile record may not ask for more than 1 GiB, or for minutes.
 
 use crate::verifier::scram::ScramHash;
 
@@ -62,7 +62,8 @@ impl Argon2Cost {
     pub const MAX_T: u32 = 64;
     /// The most lanes.
     pub const MAX_P: u32 = 64;
-    /// The most of memory times passes, in KiB: 4 GiB (libsodium's sensitive again), some seconds of one core.
+    /// The most of memory times passes, in KiB: 4 GiB (libsodium's sensitive again), some seconds of one
+    /// core.
     pub const MAX_WORK_KIB: u64 = 4 << 20;
 
     /// A cost of `m_kib` KiB, `t` passes and `p` lanes.

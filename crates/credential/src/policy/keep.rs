@@ -74,8 +74,8 @@ impl KindSet {
     }
 }
 
-/// `argon2id` and `scram-sha-256`: the password is nowhere kept, and a host without a certificate still has a safe
-/// mechanism.
+/// `argon2id` and `scram-sha-256`: the password is nowhere kept, and a host without a certificate still has a
+/// safe mechanism.
 impl Default for KindSet {
     fn default() -> Self {
         Self::EMPTY.with(VerifierKind::Argon2id).with(VerifierKind::ScramSha256)

@@ -30,8 +30,8 @@ pub struct Salts {
     pub scram_sha_512: Salt,
 }
 
-/// What verifiers are made with, kind by kind: all credentials of one user share it, so that one derivation, or one
-/// SCRAM exchange, checks any of them.
+/// What verifiers are made with, kind by kind: all credentials of one user share it, so that one derivation,
+/// or one SCRAM exchange, checks any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     /// The costs.

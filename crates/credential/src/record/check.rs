@@ -21,9 +21,9 @@ pub enum Verdict {
 }
 
 impl Record {
-    /// Checks a candidate against the strongest verifier of each usable credential; those that share salt and cost take
-    /// one derivation together. The candidate is prepared where the credential was, and compared as sent where it is
-    /// [raw](Credential::raw).
+    /// Checks a candidate against the strongest verifier of each usable credential; those that share salt and
+    /// cost take one derivation together. The candidate is prepared where the credential was, and compared as
+    /// sent where it is [raw](Credential::raw).
     ///
     /// From where the candidate comes is not known here: whoever has it from a network asks
     /// [`Credential::networks`] too.
@@ -60,8 +60,8 @@ impl Record {
     }
 }
 
-/// Checks a candidate for a user who may be absent, at a cost that does not tell: a failure costs a check of the
-/// policy's verifier, by the decoy where the record has none of its kind or may not be used.
+/// Checks a candidate for a user who may be absent, at a cost that does not tell: a failure costs a check of
+/// the policy's verifier, by the decoy where the record has none of its kind or may not be used.
 pub fn check_user(
     record: Option<&Record>,
     decoy: &Decoy,
@@ -113,8 +113,8 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// No password is empty, over-long, or has a NUL in it, whatever an imported hash was made from; none that was
-    /// prepared is what cannot be prepared.
+    /// No password is empty, over-long, or has a NUL in it, whatever an imported hash was made from; none
+    /// that was prepared is what cannot be prepared.
     fn may_be(&self, credential: &Credential) -> bool {
         if credential.raw { self.is_password } else { self.prepared.is_some() }
     }

@@ -16,8 +16,8 @@ pub struct Credential {
     pub expires: Option<Timestamp>,
     /// From where it may be used; empty: from anywhere.
     pub networks: Vec<Network>,
-    /// Whether the verifiers were made from octets that were not prepared (by an import): a candidate is then compared
-    /// as it was sent.
+    /// Whether the verifiers were made from octets that were not prepared (by an import): a candidate is then
+    /// compared as it was sent.
     pub raw: bool,
     /// When it was made.
     pub created: Timestamp,

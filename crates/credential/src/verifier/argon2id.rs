@@ -38,7 +38,11 @@ pub enum Argon2idError {
     #[error(transparent)]
     Salt(#[from] SaltError),
     /// A hash of no allowed length.
-    #[error("an argon2id hash has between {least} and {most} octets: {0}", least = Argon2id::MIN_HASH, most = Argon2id::MAX_HASH)]
+    #[error(
+        "an argon2id hash has between {least} and {most} octets: {0}",
+        least = Argon2id::MIN_HASH,
+        most = Argon2id::MAX_HASH
+    )]
     HashLength(usize),
 }
 

@@ -1,7 +1,7 @@
 //! CRAM-MD5 (RFC 2195): the two states of HMAC-MD5 after the padded key, from which any answer is computed.
 //!
-//! They are as good as the password for CRAM-MD5 itself. Three layouts are in use: ours and that of Cyrus SASL 1 are
-//! inner then outer, big-endian; Dovecot's is outer then inner, little-endian.
+//! They are as good as the password for CRAM-MD5 itself. Three layouts are in use: ours and that of Cyrus
+//! SASL 1 are inner then outer, big-endian; Dovecot's is outer then inner, little-endian.
 
 use std::fmt;
 

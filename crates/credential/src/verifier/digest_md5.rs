@@ -1,7 +1,8 @@
 //! DIGEST-MD5 (RFC 2831): H(A1)'s inner hash, MD5(user:realm:password), as good as the password in its realm.
 //!
-//! RFC 2831, section 2.1.2.1, hashes a field that fits into ISO-8859-1 in that form. Clients disagree: the hash of each
-//! field converted where it fits comes first, and where the hash of the UTF-8 octets is another one it is kept too.
+//! RFC 2831, section 2.1.2.1, hashes a field that fits into ISO-8859-1 in that form. Clients disagree: the
+//! hash of each field converted where it fits comes first, and where the hash of the UTF-8 octets is another
+//! one it is kept too.
 
 use std::fmt;
 
@@ -27,8 +28,8 @@ impl DigestMd5 {
         Self { h_a1: *h_a1, utf8: (*h_a1 != *utf8).then_some(*utf8) }
     }
 
-    /// A verifier of its parts: the hash of the fields in ISO-8859-1 where they fit, and that of the UTF-8 octets where
-    /// it differs.
+    /// A verifier of its parts: the hash of the fields in ISO-8859-1 where they fit, and that of the UTF-8
+    /// octets where it differs.
     pub fn from_parts(h_a1: [u8; 16], utf8: Option<[u8; 16]>) -> Self {
         Self { h_a1, utf8 }
     }

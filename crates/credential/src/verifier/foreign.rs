@@ -1,7 +1,8 @@
 //! One-way hashes that other servers made: checked, never made here, replaced at the next good login.
 //!
-//! Each is kept as the text that its own server would read (the scheme beside it), and has been parsed once before, so
-//! that a check cannot fail for its form. Costs are bounded: a hostile file may not ask for minutes.
+//! Each is kept as the text that its own server would read (the scheme beside it), and has been parsed once
+//! before, so that a check cannot fail for its form. Costs are bounded: a hostile file may not ask for
+//! minutes.
 
 use std::fmt;
 
@@ -130,8 +131,8 @@ impl Foreign {
     /// The longest text, in octets: that of a salted SHA-512 with the longest salt.
     pub const MAX_TEXT: usize = 512;
 
-    /// Reads a hash in the text form of its scheme: the crypt string, `$1$SALT$ROUNDS$HEX`, or base64 of digest and
-    /// salt (of salt and digest for [`Scheme::CyrusPlain`]).
+    /// Reads a hash in the text form of its scheme: the crypt string, `$1$SALT$ROUNDS$HEX`, or base64 of
+    /// digest and salt (of salt and digest for [`Scheme::CyrusPlain`]).
     pub fn parse(scheme: Scheme, text: &str) -> Result<Self, ForeignError> {
         if text.len() > Self::MAX_TEXT {
             return Err(scheme.malformed("too long"));

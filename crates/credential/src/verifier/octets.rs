@@ -15,7 +15,8 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) const BASE64_UNPADDED: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, base64::engine::general_purpose::NO_PAD);
 
-/// Base64 in bcrypt's alphabet; crypt(3) ignores the spare bits of the last character, so they may be anything.
+/// Base64 in bcrypt's alphabet; crypt(3) ignores the spare bits of the last character, so they may be
+/// anything.
 pub(crate) const BASE64_BCRYPT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::BCRYPT,
     GeneralPurposeConfig::new()

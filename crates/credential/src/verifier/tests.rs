@@ -144,8 +144,8 @@ fn argon2id_of_other_programs() {
     }
 }
 
-/// RFC 9106, section 5.3. Its secret and associated data are nothing that a PHC string of ours has, so the library that
-/// does the arithmetic is asked directly.
+/// RFC 9106, section 5.3. Its secret and associated data are nothing that a PHC string of ours has, so the
+/// library that does the arithmetic is asked directly.
 #[test]
 fn argon2id_of_rfc_9106() {
     let data = argon2::AssociatedData::new(&[4; 12]).unwrap();

@@ -129,7 +129,8 @@ fn a_raw_credential_sees_the_octets() {
     assert_eq!(examine(&record, b"a b").0, None);
 }
 
-/// SHA-1 of nothing and of "ab\0cd": other servers' files may hold such hashes, and nobody may log in with them.
+/// SHA-1 of nothing and of "ab\0cd": other servers' files may hold such hashes, and nobody may log in with
+/// them.
 #[test]
 fn no_password_is_empty_over_long_or_has_a_nul() {
     let record = record(vec![

@@ -8,8 +8,8 @@ use crate::verifier::octets::{BASE64_BCRYPT, from_decimal};
 
 /// `$2b$COST$SALTHASH`, the last two 22 and 31 characters without a sign between.
 ///
-/// `$2a$`, `$2b$` and `$2y$` are one function for every password of up to 72 octets, the most that it looks at; `$2x$`
-/// marks the hashes of a faulty program and is refused.
+/// `$2a$`, `$2b$` and `$2y$` are one function for every password of up to 72 octets, the most that it looks
+/// at; `$2x$` marks the hashes of a faulty program and is refused.
 pub(super) struct Bcrypt {
     cost: u32,
     salt: [u8; 16],
@@ -72,7 +72,8 @@ impl ShaCrypt {
     /// About a second for a password of usual length.
     const MAX_ROUNDS: u32 = 1_000_000;
 
-    /// The longest password that crypt(3) of libxcrypt hashes, in octets. The function takes time in the square of it.
+    /// The longest password that crypt(3) of libxcrypt hashes, in octets. The function takes time in the
+    /// square of it.
     const MAX_PASSWORD: usize = 511;
 
     pub(super) fn parse(scheme: Scheme, text: &str) -> Result<Self, ForeignError> {
@@ -141,14 +142,15 @@ const NONE: usize = usize::MAX;
 /// The groups of SHA-256-crypt (step 22 of its specification).
 #[rustfmt::skip]
 const SHA256_ORDER: [[usize; 3]; 11] = [
-    [0, 10, 20], [21, 1, 11], [12, 22, 2], [3, 13, 23], [24, 4, 14], [15, 25, 5], [6, 16, 26], [27, 7, 17],
-    [18, 28, 8], [9, 19, 29], [NONE, 31, 30],
+    [0, 10, 20], [21, 1, 11], [12, 22, 2], [3, 13, 23], [24, 4, 14], [15, 25, 5],
+    [6, 16, 26], [27, 7, 17], [18, 28, 8], [9, 19, 29], [NONE, 31, 30],
 ];
 
 /// The groups of SHA-512-crypt.
 #[rustfmt::skip]
 const SHA512_ORDER: [[usize; 3]; 22] = [
-    [0, 21, 42], [22, 43, 1], [44, 2, 23], [3, 24, 45], [25, 46, 4], [47, 5, 26], [6, 27, 48], [28, 49, 7],
-    [50, 8, 29], [9, 30, 51], [31, 52, 10], [53, 11, 32], [12, 33, 54], [34, 55, 13], [56, 14, 35], [15, 36, 57],
-    [37, 58, 16], [59, 17, 38], [18, 39, 60], [40, 61, 19], [62, 20, 41], [NONE, NONE, 63],
+    [0, 21, 42], [22, 43, 1], [44, 2, 23], [3, 24, 45], [25, 46, 4], [47, 5, 26], [6, 27, 48],
+    [28, 49, 7], [50, 8, 29], [9, 30, 51], [31, 52, 10], [53, 11, 32], [12, 33, 54], [34, 55, 13],
+    [56, 14, 35], [15, 36, 57], [37, 58, 16], [59, 17, 38], [18, 39, 60], [40, 61, 19], [62, 20, 41],
+    [NONE, NONE, 63],
 ];
