@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::identity::{Identity, Realm};
 use crate::verifier::VerifierKind;
@@ -164,5 +166,20 @@ fn no_error_shows_data() {
     {
         let error = read(field).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+proptest! {
+    /// Whatever is read as a verifier is one that the store can keep: its text reads again as the same scheme.
+    #[test]
+    fn no_field_upsets_the_parser(
+        scheme in "PLAIN|CRYPT|SSHA512|SHA|PBKDF2|CRAM-MD5|DIGEST-MD5|SCRAM-SHA-1|ARGON2ID|BLF-CRYPT|[A-Z0-9.-]{0,6}",
+        encoding in "(\\.(b64|hex|x))?",
+        data in "[$,=+/0-9a-zA-Z]{0,90}|\\PC{0,20}",
+    ) {
+        if let Ok(Imported::Verifier(Verifier::Foreign(foreign))) = read(&format!("{{{scheme}{encoding}}}{data}")) {
+            let again = Foreign::parse(foreign.scheme(), foreign.text());
+            prop_assert_eq!(again.map(|foreign| foreign.scheme()), Ok(foreign.scheme()));
+        }
     }
 }

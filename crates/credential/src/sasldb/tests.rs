@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::identity::{Identity, Realm};
 use crate::verifier::VerifierKind;
@@ -106,4 +108,22 @@ fn version_marks() {
     assert!(!is_version_mark(b"", b"", b"userPassword", &mark), "a user without a name");
     assert!(!is_version_mark(b"", b"vm", b"CRAM-MD5", &mark));
     assert!(!is_version_mark(b"", b"", b"CRAM-MD5", &[0; 32]));
+}
+
+proptest! {
+    #[test]
+    fn no_property_upsets_the_reader(
+        name in "(cmusaslsecret)?(PLAIN|PLAIN-APOP|CRAM-MD5|DIGEST-MD5)|authPassword",
+        value in proptest::collection::vec(any::<u8>(), 0..60),
+        texts in "SCRAM-SHA-(1|256|512)[$:0-9a-zA-Z+/=]{0,60}",
+    ) {
+        // What a secret of a version 1 file has in common is its length alone.
+        let is_right_length = match name.trim_start_matches("cmusaslsecret") {
+            "CRAM-MD5" => value.len() == 32,
+            "DIGEST-MD5" => value.len() == 16,
+            _ => property(name.as_bytes(), &value).is_ok(),
+        };
+        prop_assert_eq!(property(name.as_bytes(), &value).is_ok(), is_right_length);
+        let _ = property(b"authPassword", texts.as_bytes());
+    }
 }
