@@ -1,10 +1,11 @@
 //! Which file, in which state: enough to see that a file was replaced or changed. Not a check of safety: that is made
 //! anew whenever a file is opened.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Stat, stat};
+use rustix::fs::{Stat, fstat, stat};
 
 /// The identity and state of a file at one moment. Two that are equal mean: nobody wrote, replaced or re-owned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,19 @@ impl Stamp {
     /// As stat(2): nothing there, or no way to it.
     pub fn look(path: &Path) -> io::Result<Self> {
         Ok(Self::of(&stat(path)?))
+    }
+
+    /// What an open file is now.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub fn of_file(file: &File) -> io::Result<Self> {
+        Ok(Self::of(&fstat(file)?))
+    }
+
+    /// The length in octets.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Whether both are the same file, changed or not.
