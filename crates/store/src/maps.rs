@@ -3,14 +3,16 @@
 //! What a type looks like on disk is a file of its own below; adding a type is adding a file and a line in
 //! [`MapType`]. What keys and values mean is not known here, nor how a source text is read (`makemap`).
 
+mod bdb;
 mod name;
+mod redb;
 pub mod sort;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use safefile::{Kind, OpenError, ReplaceError, Replacement, Stamp, Trust};
+use safefile::{Kind, OpenError, ReplaceError, Replacement, SafeFile, Stamp, Trust, display_path};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -33,8 +35,26 @@ pub fn open(name: &str, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapEr
 /// # Errors
 /// [`MapError`], which always names the file.
 pub fn open_named(name: &MapName, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapError> {
-    let _ = (name, kind, trust);
-    unimplemented!()
+    open_with(name, kind, trust, &bdb::Settings::default())
+}
+
+fn open_with(
+    name: &MapName,
+    kind: Kind,
+    trust: &Trust,
+    settings: &bdb::Settings,
+) -> Result<Box<dyn Map>, MapError> {
+    if let Some(map_type) = name.map_type.filter(|map_type| !map_type.info().can_read) {
+        return Err(MapError::CannotRead(map_type));
+    }
+    let file = find(name, kind, trust)?;
+    let map = open_file(file, name.map_type, settings)?;
+    match name.map_type {
+        Some(named) if named != map.map_type() => {
+            Err(MapError::OtherType { path: map.path().to_owned(), named, found: map.map_type().name() })
+        }
+        _ => Ok(map),
+    }
 }
 
 /// Begins to build a map in the place of the file that `replacement` is for.
@@ -46,8 +66,10 @@ pub fn build(
     replacement: Replacement,
     making: &Making,
 ) -> Result<Box<dyn MapBuilder>, BuildError> {
-    let _ = (map_type, replacement, making);
-    unimplemented!()
+    match map_type {
+        MapType::Redb => redb::build(replacement, making),
+        other => Err(BuildError::CannotWrite(other)),
+    }
 }
 
 /// A map that was opened. It is a snapshot: [`stamp`](Map::stamp) tells whether the file is still the same.
@@ -163,11 +185,14 @@ pub enum MapError {
     /// Unsafe, missing, or out of reach.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The type is known, but not read. The message lists those that are.
+    #[error("maps of this type are not read (types that are: {types}): {0}", types = name::readable())]
+    CannotRead(MapType),
     /// Two files could be meant.
-    #[error("two maps of that name, say which by a type or a suffix: {} and {}", .0.display(), .1.display())]
+    #[error("two maps of that name, say which by a type or a suffix: {} and {}", display_path(.0), display_path(.1))]
     Ambiguous(PathBuf, PathBuf),
     /// The file is of another type than was asked for.
-    #[error("the map is {found}, not {named}: {}", path.display())]
+    #[error("the map is {found}, not {named}: {}", display_path(path))]
     OtherType {
         /// The file.
         path: PathBuf,
@@ -177,7 +202,7 @@ pub enum MapError {
         found: &'static str,
     },
     /// The file is of a type that is known, but not read.
-    #[error("the map is {found}, which is not read: {}", path.display())]
+    #[error("the map is {found}, which is not read: {}", display_path(path))]
     NotRead {
         /// The file.
         path: PathBuf,
@@ -185,25 +210,25 @@ pub enum MapError {
         found: &'static str,
     },
     /// An empty file: makemap and postmap leave one between creating and writing.
-    #[error("the map is empty, it may be being written: {}", path.display())]
+    #[error("the map is empty, it may be being written: {}", display_path(path))]
     BeingWritten {
         /// The file.
         path: PathBuf,
     },
     /// A program that writes the map holds its lock.
-    #[error("the map is being written: {}", path.display())]
+    #[error("the map is being written: {}", display_path(path))]
     Busy {
         /// The file.
         path: PathBuf,
     },
     /// The file was written in place since it was opened: open it again.
-    #[error("the map has been changed since it was opened: {}", path.display())]
+    #[error("the map has been changed since it was opened: {}", display_path(path))]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// The file is not what its format asks for: truncated, altered, empty or foreign.
-    #[error("the map is damaged ({what}): {}", path.display())]
+    #[error("the map is damaged ({what}): {}", display_path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -211,7 +236,7 @@ pub enum MapError {
         what: String,
     },
     /// Reading failed.
-    #[error("cannot read the map ({source}): {}", path.display())]
+    #[error("cannot read the map ({source}): {}", display_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -233,7 +258,7 @@ pub enum BuildError {
     #[error("a record is too long, octets: {0}")]
     TooLong(usize),
     /// The new file could not be written.
-    #[error("cannot write the map ({source}): {}", path.display())]
+    #[error("cannot write the map ({source}): {}", display_path(path))]
     Write {
         /// The file in whose place it was to be.
         path: PathBuf,
@@ -244,3 +269,89 @@ pub enum BuildError {
     #[error(transparent)]
     Replace(#[from] ReplaceError),
 }
+
+impl MapError {
+    /// Whether the same may succeed a moment later: somebody is writing the map.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::BeingWritten { .. } | Self::Busy { .. } | Self::Changed { .. })
+    }
+}
+
+/// Opens the file that a name stands for.
+fn find(name: &MapName, kind: Kind, trust: &Trust) -> Result<SafeFile, MapError> {
+    let open = |path: &Path| SafeFile::open(path, kind, trust);
+    if let Some(map_type) = name.map_type {
+        return Ok(open(&map_type.path(&name.name))?);
+    }
+    let mut found: Option<SafeFile> = None;
+    for path in candidates(&name.name) {
+        match open(&path) {
+            Ok(file) => match found.take() {
+                Some(other) => return Err(MapError::Ambiguous(other.path().to_owned(), path)),
+                None => found = Some(file),
+            },
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    found.map_or_else(|| Ok(open(&name.name)?), Ok)
+}
+
+/// The paths that a name without a type may stand for, itself left out: none when it has a suffix.
+fn candidates(name: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for map_type in types().iter().filter(|info| info.can_read).map(|info| info.map_type) {
+        let path = map_type.path(name);
+        if path == name {
+            return Vec::new();
+        }
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// Decides by the magic number. Berkeley DB files are written in place, so theirs is read under the lock.
+fn open_file(
+    file: SafeFile,
+    named: Option<MapType>,
+    settings: &bdb::Settings,
+) -> Result<Box<dyn Map>, MapError> {
+    let path = file.path().to_owned();
+    let mut start = [0; redb::MAGIC.len()];
+    let octets =
+        file.read_at(&mut start, 0).map_err(|source| MapError::Read { path: path.clone(), source })?;
+    if start == redb::MAGIC {
+        return match named {
+            Some(named) if named != MapType::Redb => {
+                Err(MapError::OtherType { path, named, found: MapType::Redb.name() })
+            }
+            _ => redb::open(file),
+        };
+    }
+    if octets == 0 && MapType::Redb.path(&path) == path {
+        return Err(MapError::Damaged { path, what: "the file is empty".to_owned() });
+    }
+    bdb::open(file, settings)
+}
+
+/// A look-up as mail programs do it: the key as it is, then with a terminating NUL, which the value then loses too.
+fn get_as_mail(
+    key: &[u8],
+    find: impl Fn(&[u8]) -> Result<Option<Value>, MapError>,
+) -> Result<Option<Value>, MapError> {
+    if let Some(value) = find(key)? {
+        return Ok(Some(value));
+    }
+    let counted = [key, &[0]].concat();
+    Ok(find(&counted)?.map(|mut value| {
+        if value.last() == Some(&0) {
+            value.pop();
+        }
+        value
+    }))
+}
+
+#[cfg(test)]
+mod tests;

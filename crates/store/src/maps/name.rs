@@ -144,6 +144,11 @@ pub(super) fn writable() -> String {
     list(|info| info.can_write)
 }
 
+/// The names of the types that are read, for messages.
+pub(super) fn readable() -> String {
+    list(|info| info.can_read)
+}
+
 /// Whether the name ends in the suffix, octet by octet.
 pub(super) fn ends_in(name: &Path, suffix: &str) -> bool {
     name.as_os_str().as_encoded_bytes().ends_with(suffix.as_bytes())
@@ -234,5 +239,6 @@ mod tests {
         let unknown = "dbm".parse::<MapType>().unwrap_err().to_string();
         assert_eq!(unknown, "unknown type of map (types: redb, hash, btree, cdb, lmdb, gdbm): dbm");
         assert_eq!(writable(), "redb");
+        assert_eq!(readable(), "redb, hash, btree");
     }
 }
