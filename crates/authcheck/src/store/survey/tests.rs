@@ -40,7 +40,9 @@ fn user(name: &str, credentials: Vec<Credential>) -> Record {
     let (user, realm) = name.split_once('@').unwrap();
     let identity = Identity::new(Username::prepare(user).unwrap(), Realm::prepare(realm).unwrap());
     let mut record = Record::new(identity, NOW, ChangedBy::default());
-    credentials.into_iter().for_each(|credential| record.put(credential).unwrap());
+    for credential in credentials {
+        record.put(credential).unwrap();
+    }
     record
 }
 
