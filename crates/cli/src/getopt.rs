@@ -27,8 +27,8 @@ pub enum Misuse {
 /// Writes `arguments` (the program's name first) out for `command`: one option per argument, values attached with
 /// `=`, operands last, behind `--`.
 ///
-/// Reading stops at the first option of `immediate`, which is then all there is: such an option acts when it is
-/// reached, whatever follows. Unknown long options are left to clap, which suggests the nearest.
+/// Reading stops at the first option of `immediate`: such an option acts when it is reached, whatever follows it, and
+/// operands do not matter to it. Unknown long options are left to clap, which suggests the nearest.
 pub fn expand(
     command: &Command,
     immediate: &[char],
@@ -42,9 +42,8 @@ pub fn expand(
             b"--" => expansion.operands.extend(arguments.by_ref()),
             [b'-', b'-', ..] => expansion.long(argument, &mut arguments)?,
             [b'-', cluster @ ..] if !cluster.is_empty() => {
-                if let Cluster::Immediate(letter) = expansion.cluster(cluster, &mut arguments)? {
-                    let alone = OsString::from(format!("-{letter}"));
-                    return Ok(program.into_iter().chain([alone]).collect());
+                if expansion.cluster(cluster, &mut arguments)? == Cluster::Immediate {
+                    return Ok(program.into_iter().chain(expansion.options).collect());
                 }
             }
             _ => expansion.operands.push(argument),
@@ -61,9 +60,10 @@ struct Expansion<'a> {
     operands: Vec<OsString>,
 }
 
+#[derive(PartialEq, Eq)]
 enum Cluster {
     Read,
-    Immediate(char),
+    Immediate,
 }
 
 impl Expansion<'_> {
@@ -105,10 +105,10 @@ impl Expansion<'_> {
                 self.options.push(OsString::from_vec(written));
                 return Ok(Cluster::Read);
             }
-            if self.immediate.contains(&name) {
-                return Ok(Cluster::Immediate(name));
-            }
             self.options.push(OsString::from_vec(written));
+            if self.immediate.contains(&name) {
+                return Ok(Cluster::Immediate);
+            }
         }
         Ok(Cluster::Read)
     }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn an_immediate_option_hides_what_follows_but_not_what_precedes() {
         let expanded = |arguments: &[&[u8]]| expand(&command(), &['l'], words(arguments));
-        assert_eq!(expanded(&[b"-d", b"-l", b"-z"]), Ok(vec!["p".into(), "-l".into()]));
+        assert_eq!(expanded(&[b"a", b"-d", b"-lz", b"-z"]), Ok(vec!["p".into(), "-d".into(), "-l".into()]));
         assert_eq!(expanded(&[b"-z", b"-l"]), Err(Misuse::Unknown(b'z')));
     }
 

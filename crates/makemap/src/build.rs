@@ -72,8 +72,14 @@ impl<'a> Plan<'a> {
     /// Begins the new file beside the old one; here an unsafe place is refused.
     fn begin(&self, secrecy: Secrecy) -> Result<Replacement, Report> {
         let dress = dress::of(&self.owner, secrecy);
-        Replacement::begin(&self.path, secrecy.kind(), &self.trust, dress)
-            .map_err(|error| self.refused(error))
+        let begun = Replacement::begin(&self.path, secrecy.kind(), &self.trust, dress);
+        let replacement = begun.map_err(|error| self.refused(error))?;
+        // Only a file that is there can give these bits: somebody runs it, and it would become a map.
+        if replacement.mode() & EXECUTABLE != 0 {
+            let path = safefile::shell_quote(&self.path);
+            return Err(self.cannot("executable files not allowed").mend(format!("chmod a-x {path}")));
+        }
+        Ok(replacement)
     }
 
     /// Begins anew, closed to others, where the source turned out to hold secrets; and says so where that takes
@@ -88,11 +94,12 @@ impl<'a> Plan<'a> {
         };
         if let Some(old) = replacement.narrowed_from() {
             let now = replacement.mode();
-            let path = printable::path(&self.path);
-            io.warn(
-                &Report::new(Exit::OK, path, format!("made with mode {now:04o}, not {old:04o} as before"))
-                    .because("it holds passwords, which others could read"),
-            );
+            let why = match secrecy {
+                Secrecy::Secret => "it holds passwords, which others could read",
+                Secrecy::Open => "others could write it, and so decide where mail goes",
+            };
+            let cause = format!("made with mode {now:04o}, not {old:04o} as before");
+            io.warn(&Report::new(Exit::OK, printable::path(&self.path), cause).because(why));
         }
         if found == Secrecy::Secret {
             source::warn_of_readers(io, &self.trust);
@@ -109,7 +116,7 @@ impl<'a> Plan<'a> {
     fn take_old(&self, old: &dyn Map, sorter: &mut Sorter) -> Result<Secrecy, Report> {
         let mut secrecy = Secrecy::Open;
         for record in old.records() {
-            let record = record.map_err(|error| opened::damaged(old, self.target, error))?;
+            let record = record.map_err(|error| opened::damaged(old, self.target, &error))?;
             if record.occurrence == Occurrence::Shadowed {
                 continue; // no look-up ever found it
             }
@@ -212,6 +219,9 @@ fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKe
     }
     Ok(if is_whole { Exit::OK } else { Exit::DATAERR })
 }
+
+/// The x bits of owner, group and others.
+const EXECUTABLE: u32 = 0o111;
 
 /// What is sorted in memory; more goes to a nameless file beside the map.
 const SORTED_IN_MEMORY: usize = 256 << 20;

@@ -41,7 +41,7 @@ pub(crate) fn unreadable(map_type: &str, target: &Target, error: MapError) -> Re
 }
 
 /// The report of a map that was opened and then turned out to be damaged, or could not be read.
-pub(crate) fn damaged(map: &dyn Map, target: &Target, error: MapError) -> Report {
+pub(crate) fn damaged(map: &dyn Map, target: &Target, error: &MapError) -> Report {
     let exit = if matches!(error, MapError::Damaged { .. }) { Exit::DATAERR } else { Exit::IOERR };
     let name = printable::octets(target.name.as_encoded_bytes());
     Report::plain(exit, format!("error reading type {} map {name}: {error}", map.map_type()))

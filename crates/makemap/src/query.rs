@@ -15,7 +15,7 @@ pub(crate) fn query(io: &mut Io, host: &Host, target: &Target, keys: &Keys) -> R
     let map = opened::open(io, host, target)?;
     let find = |key: &[u8], case| {
         let found = map.get(&looked_up(&*map, key, case));
-        found.map_err(|error| opened::damaged(&*map, target, error))
+        found.map_err(|error| opened::damaged(&*map, target, &error))
     };
     let found = match keys {
         Keys::One(key, case) => find(key, *case)?.map(|value| answer(io, &[&value])).transpose()?,

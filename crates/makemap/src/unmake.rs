@@ -11,15 +11,20 @@ use crate::options::Target;
 /// counted does not show, as with makemap. In the order of the file.
 pub(crate) fn dump(io: &mut Io, host: &Host, target: &Target, separator: u8) -> Result<Exit, Report> {
     let map = opened::open(io, host, target)?;
-    let progress = Progress::begin(io, "entries", Work::Unknown);
+    // On a terminal the entries themselves show how far it has come.
+    let progress = (!io.out().is_terminal()).then(|| Progress::begin(io, "entries", Work::Unknown));
     for record in map.records() {
-        let record = record.map_err(|error| opened::damaged(&*map, target, error))?;
+        let record = record.map_err(|error| opened::damaged(&*map, target, &error))?;
         for part in [up_to_nul(&record.key), &[separator], up_to_nul(&record.value), b"\n"] {
             io.out().octets(part)?;
         }
-        progress.advance(1);
+        if let Some(progress) = &progress {
+            progress.advance(1);
+        }
     }
-    progress.finish();
+    if let Some(progress) = progress {
+        progress.finish();
+    }
     Ok(Exit::OK)
 }
 

@@ -54,8 +54,7 @@ pub(super) fn read(
     sorter: &mut Sorter,
 ) -> Result<Tally, Report> {
     let mut input = io.take_stdin()?;
-    let size = safefile::standard_input().ok().flatten().map(|file| file.facts().size);
-    let progress = Progress::begin(io, "octets read", size.map_or(Work::Unknown, Work::Count));
+    let progress = begin_progress(io);
     let mut splitter = Splitter::new();
     let mut taker = Taker { io, target, building, sorter, progress, tally: Tally::default() };
     loop {
@@ -64,10 +63,9 @@ pub(super) fn read(
         while let Some((number, piece)) = splitter.next_piece() {
             taker.take(number, piece)?;
         }
-        taker.progress.advance(octets as u64);
+        taker.advance(octets as u64);
         if octets == 0 {
-            taker.progress.finish();
-            return Ok(taker.tally);
+            return Ok(taker.end());
         }
     }
 }
@@ -79,7 +77,7 @@ pub(super) fn warn_of_readers(io: &mut Io, trust: &Trust) {
     for finding in file.findings(Kind::Secret, trust) {
         let cause = format!("the text holds passwords and is not safe ({}): {}", finding.rule, finding.found);
         let report = Report::new(Exit::OK, printable::path(file.path()), cause).because(finding.why);
-        io.warn(&finding.fix.command.iter().fold(report, |report, command| report.mend(command)));
+        io.warn(&finding.fix.command.iter().fold(report, Report::mend));
     }
 }
 
@@ -94,11 +92,24 @@ struct Taker<'a> {
     target: &'a Target,
     building: &'a Building,
     sorter: &'a mut Sorter,
-    progress: Progress,
+    progress: Option<Progress>,
     tally: Tally,
 }
 
 impl Taker<'_> {
+    fn advance(&self, octets: u64) {
+        if let Some(progress) = &self.progress {
+            progress.advance(octets);
+        }
+    }
+
+    fn end(self) -> Tally {
+        if let Some(progress) = self.progress {
+            progress.finish();
+        }
+        self.tally
+    }
+
     fn take(&mut self, number: u64, piece: Piece<'_>) -> Result<(), Report> {
         let entry = match piece {
             Piece::Line(line) => self.building.grammar.read(line),
@@ -117,14 +128,14 @@ impl Taker<'_> {
 
     fn fault(&mut self, number: u64, cause: impl std::fmt::Display) {
         self.tally.faults += 1;
-        self.progress.aside(|| complain(self.io, self.target, number, cause));
+        beside(self.progress.as_ref(), || complain(self.io, self.target, number, cause));
     }
 
     fn entry(&mut self, number: u64, entry: Entry<'_>) -> Result<(), Report> {
         let secrecy = Secrecy::of(entry.key, entry.value);
         self.tally.secrecy = self.tally.secrecy.max(secrecy);
         if self.building.verbose {
-            self.progress.aside(|| show(self.io, entry, secrecy))?;
+            beside(self.progress.as_ref(), || show(self.io, entry, secrecy))?;
         }
         let line = Line::Number(number);
         let pushed = if self.building.terminating_nul {
@@ -133,6 +144,23 @@ impl Taker<'_> {
             self.sorter.push(entry.key, entry.value, line)
         };
         pushed.map_err(|error| Report::new(Exit::IOERR, "sorting", error).because(UNCHANGED))
+    }
+}
+
+/// A bar, with the time left where the source is a file. Who types the source at the terminal sees what they type.
+fn begin_progress(io: &mut Io) -> Option<Progress> {
+    if io.input_is_terminal() {
+        return None;
+    }
+    let size = safefile::standard_input().ok().flatten().map(|file| file.facts().size);
+    Some(Progress::begin(io, "octets read", size.map_or(Work::Unknown, Work::Count)))
+}
+
+/// Says something without tearing the bar.
+fn beside<R>(progress: Option<&Progress>, say: impl FnOnce() -> R) -> R {
+    match progress {
+        Some(progress) => progress.aside(say),
+        None => say(),
     }
 }
 

@@ -9,40 +9,40 @@ use tests::need::{self, Missing};
 use tests::scratch;
 
 /// A safe directory with an empty configuration and an empty sendmail.cf, so that nothing of the host counts.
-pub struct Bench {
+pub(crate) struct Bench {
     directory: tempfile::TempDir,
 }
 
 /// What a run left behind.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
-    pub exit: i32,
-    pub out: Vec<u8>,
-    pub err: Vec<String>,
+pub(crate) struct Said {
+    pub(crate) exit: i32,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: Vec<String>,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Self { directory: scratch::dir() };
         bench.write("c.cf", b"");
         bench.write("gatepost.toml", b"");
         bench
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, octets: &[u8]) {
+    pub(crate) fn write(&self, name: &str, octets: &[u8]) {
         fs::write(self.path(name), octets).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap()
     }
 
     /// The names in the directory, but for the two that are always there.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -53,7 +53,7 @@ impl Bench {
     }
 
     /// Our makemap, run in the directory with its empty configuration.
-    pub fn ours<W: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = W>) -> Command {
+    pub(crate) fn ours<W: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = W>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_makemap"));
         command.current_dir(&self.directory).args(["-C", "c.cf", "--config"]);
         command.arg(self.path("gatepost.toml")).args(arguments);
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// sendmail's makemap, run in the directory.
-    pub fn theirs<W: AsRef<std::ffi::OsStr>>(
+    pub(crate) fn theirs<W: AsRef<std::ffi::OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = W>,
     ) -> Result<Command, Missing> {
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     /// A fresh, empty directory in this one.
-    pub fn fresh(&self, name: &str) -> PathBuf {
+    pub(crate) fn fresh(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         if path.is_dir() {
             fs::remove_dir_all(&path).unwrap();
@@ -82,12 +82,17 @@ impl Bench {
 }
 
 /// sendmail's makemap.
-pub fn real() -> Result<PathBuf, Missing> {
+pub(crate) fn real() -> Result<PathBuf, Missing> {
     need::packaged("sendmail-bin", "usr/sbin/makemap")
 }
 
+/// How many lines there are.
+pub(crate) fn lines(octets: &[u8]) -> usize {
+    octets.split_inclusive(|&octet| octet == b'\n').count()
+}
+
 /// Runs a command with this on its standard input.
-pub fn run(command: &mut Command, input: &[u8]) -> Said {
+pub(crate) fn run(command: &mut Command, input: &[u8]) -> Said {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -106,13 +111,13 @@ pub fn run(command: &mut Command, input: &[u8]) -> Said {
 impl Said {
     /// Fails with everything that was said unless the exit is this.
     #[track_caller]
-    pub fn expect(self, exit: i32) -> Self {
+    pub(crate) fn expect(self, exit: i32) -> Self {
         assert_eq!(self.exit, exit, "{}\n{}", String::from_utf8_lossy(&self.out), self.err.join("\n"));
         self
     }
 
     /// The messages as one text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.err.join("\n")
     }
 }

@@ -6,39 +6,39 @@
 //! or `differs: ` and the reason, and then a test of its own says what ours does.
 
 /// One row.
-pub struct Row {
-    pub number: usize,
-    pub arguments: Vec<Vec<u8>>,
-    pub input: Vec<u8>,
-    pub exit: i32,
-    pub output: Vec<u8>,
-    pub messages: Vec<String>,
-    pub dump: Vec<u8>,
-    pub verdict: Verdict,
-    pub dump_arguments: Vec<Vec<u8>>,
+pub(crate) struct Row {
+    pub(crate) number: usize,
+    pub(crate) arguments: Vec<Vec<u8>>,
+    pub(crate) input: Vec<u8>,
+    pub(crate) exit: i32,
+    pub(crate) output: Vec<u8>,
+    pub(crate) messages: Vec<String>,
+    pub(crate) dump: Vec<u8>,
+    pub(crate) verdict: Verdict,
+    pub(crate) dump_arguments: Vec<Vec<u8>>,
 }
 
 /// Whether ours does the same.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Same,
     Differs(String),
 }
 
 impl Row {
     /// The type of map, the last of the arguments.
-    pub fn kind(&self) -> &[u8] {
+    pub(crate) fn kind(&self) -> &[u8] {
         self.arguments.last().expect("a row has a type")
     }
 
     /// The arguments before the type.
-    pub fn options(&self) -> &[Vec<u8>] {
+    pub(crate) fn options(&self) -> &[Vec<u8>] {
         &self.arguments[..self.arguments.len() - 1]
     }
 }
 
 /// All rows of a table.
-pub fn parse(table: &str) -> Vec<Row> {
+pub(crate) fn parse(table: &str) -> Vec<Row> {
     table.lines().filter(|line| !line.is_empty() && !line.starts_with("//")).map(row).collect()
 }
 
@@ -86,7 +86,7 @@ fn words(cell: &str) -> Vec<Vec<u8>> {
 }
 
 /// The octets of a cell.
-pub fn octets(cell: &str) -> Vec<u8> {
+pub(crate) fn octets(cell: &str) -> Vec<u8> {
     if cell == "-" {
         return Vec::new();
     }

@@ -73,7 +73,7 @@ fn check_dump(row: &Row, said: Said) {
 }
 
 /// The lines in the order of their keys; those with equal keys as they stood.
-pub fn by_key(dump: &[u8], separator: u8) -> Vec<&[u8]> {
+pub(crate) fn by_key(dump: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut lines: Vec<&[u8]> = dump.split_inclusive(|&octet| octet == b'\n').collect();
     lines.sort_by_key(|line| line.split(|&octet| octet == separator).next());
     lines

@@ -1,0 +1,131 @@
+//! The command line as built: usage errors, lists of types, sendmail.cf.
+
+use crate::bench::{Bench, run};
+use crate::reasons;
+
+#[test]
+fn usage_errors_exit_64_with_the_usage() {
+    let bench = Bench::new();
+    let rows: [&[&str]; 8] = [
+        &[],
+        &["redb"],
+        &["redb", "m", "x"],
+        &["-z", "redb", "m"],
+        &["-h"],
+        &["redb", "m", "-t"],
+        &["--no"],
+        &["-z", "-l"],
+    ];
+    for arguments in rows {
+        let said = run(&mut bench.ours(arguments), b"a b\n").expect(64);
+        assert!(said.text().contains("Usage: makemap [-C cffile] [-N]"), "{arguments:?}: {said:?}");
+        assert_eq!((bench.names().len(), said.out.len()), (0, 0), "{arguments:?}");
+        let Ok(mut theirs) = bench.theirs(arguments) else { continue };
+        run(&mut theirs, b"a b\n").expect(64);
+    }
+}
+
+#[test]
+fn lists_of_types_act_when_they_are_reached() {
+    let bench = Bench::new();
+    let list = |arguments: &[&str]| {
+        let said = run(&mut bench.ours(arguments), b"").expect(0);
+        assert_eq!(said.err, [""; 0]);
+        String::from_utf8(said.out).unwrap()
+    };
+    let words =
+        |text: &str| text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(words(&list(&["-l"])), ["redb", "hash", "btree", "implicit"]);
+    assert_eq!(words(&list(&["-L"])), ["redb", "hash", "btree", "implicit", "cf", "CF"]);
+    assert_eq!(list(&["-x"]), "redb:redb\nhash:db\nbtree:db\nimplicit:\n");
+    assert_eq!(list(&["-l", "-z", "--no"]), list(&["-l"]));
+    assert!(list(&["-l"]).contains("redb      build, read\nhash      read\n"));
+    let json: serde_json::Value = serde_json::from_str(&list(&["--format", "json", "-l"])).unwrap();
+    assert_eq!(json[0], serde_json::json!({"type": "redb", "suffix": ".redb", "read": true, "build": true}));
+}
+
+#[test]
+fn types_that_cannot_be_built_are_told_with_those_that_can() {
+    reasons::check("hash and btree are not built yet");
+    let bench = Bench::new();
+    for (kind, message) in
+        [("hash", "types that are: redb"), ("btree", "types that are: redb"), ("foo", "types: redb, hash")]
+    {
+        let said = run(&mut bench.ours([kind, "m"]), b"a b\n").expect(73);
+        assert!(said.text().contains(&format!("error opening type {kind} map m: ")), "{said:?}");
+        assert!(said.text().contains(message), "{said:?}");
+    }
+    assert_eq!(bench.names(), [""; 0]);
+    run(&mut bench.ours(["implicit", "m"]), b"a b\n").expect(0);
+    assert_eq!(bench.names(), ["m.redb"], "a new map is of the first type that can be built");
+}
+
+/// Arguments after `-C c.cf`, exit, a part of the message, the file that is then there.
+type CfRow<'a> = (&'a [&'a str], i32, &'a str, &'a str);
+
+#[test]
+fn the_type_comes_from_sendmail_cf() {
+    let bench = Bench::new();
+    let directory = bench.fresh("row");
+    let full = |name: &str| directory.join(name).display().to_string();
+    let cf = format!(
+        "Kx redb -T<TMPF> {}\nKy redb {}.redb\nKz regex -a@ {}\n",
+        full("access"),
+        full("virtual"),
+        full("pattern")
+    );
+    bench.write("c.cf", cf.as_bytes());
+    let (access, virtusers, pattern) = (full("access"), full("virtual"), full("pattern"));
+    let rows: [CfRow<'_>; 8] = [
+        (&["cf", &access], 0, "", "access.redb"),
+        (&["cf", &virtusers], 65, "mapfile", ""),
+        (&["CF", "row/virtual"], 0, "", "virtual.redb"),
+        (&["cf", &pattern], 73, "error opening type regex map", ""),
+        (&["cf", "row/access"], 65, "mapfile row/access: not found in c.cf", ""),
+        (&["-i", "redb", "cf", "row/other"], 0, "", "other.redb"),
+        (
+            &["-v", "-i", "redb", "cf", "row/other"],
+            0,
+            "mapfile row/other: not found in c.cf, using fallback redb",
+            "other.redb",
+        ),
+        (&["-i", "redb", "foo", "row/other"], 73, "error opening type foo map", ""),
+    ];
+    for (arguments, exit, message, file) in rows {
+        bench.fresh("row");
+        let said = run(&mut bench.ours(arguments), b"a b\n").expect(exit);
+        assert!(said.text().contains(message), "{arguments:?}: {said:?}");
+        assert_eq!(said.err.is_empty(), message.is_empty(), "{arguments:?}: {said:?}");
+        assert!(file.is_empty() || bench.path("row").join(file).is_file(), "{arguments:?}");
+        let Ok(mut theirs) =
+            bench.theirs(arguments.iter().map(|word| if *word == "redb" { "btree" } else { word }))
+        else {
+            continue;
+        };
+        bench.write("c.cf", cf.replace("redb", "btree").replace(".btree", ".db").as_bytes());
+        run(&mut theirs, b"a b\n").expect(exit);
+        bench.write("c.cf", cf.as_bytes());
+    }
+}
+
+#[test]
+fn a_sendmail_cf_that_is_named_has_to_be_there() {
+    let bench = Bench::new();
+    std::fs::remove_file(bench.path("c.cf")).unwrap();
+    let said = run(&mut bench.ours(["redb", "m"]), b"a b\n").expect(66);
+    assert!(said.text().contains("c.cf: no such file or directory"), "{said:?}");
+    let Ok(mut theirs) = bench.theirs(["hash", "m"]) else { return };
+    run(&mut theirs, b"a b\n").expect(66);
+}
+
+#[test]
+fn a_wrong_configuration_builds_nothing() {
+    let bench = Bench::new();
+    bench.write("gatepost.toml", b"no_such_key = 1\n[secrets]\nkeeep = []\n");
+    let said = run(&mut bench.ours(["redb", "m"]), b"a b\n").expect(78);
+    assert!(
+        said.text().contains("gatepost.toml:1:1: ") && said.text().contains("gatepost.toml:3:1: "),
+        "{said:?}"
+    );
+    assert_eq!(bench.names(), [""; 0]);
+}
