@@ -113,16 +113,14 @@ fn look(options: &Options, io: &mut Io) -> Result<Found, Report> {
 /// What plain `authcheck` looks at. Where the configuration is wrong nobody knows which store is meant.
 fn config_and_store(options: &Options) -> Result<Found, Report> {
     let judged = config::audit(options.common.config.as_deref(), options)?;
-    let (mut stores, judged): (Vec<_>, Vec<_>) =
-        judged.into_iter().partition(|one| one.audit.kind == Kind::Store);
-    let store = match stores.pop() {
-        Some(store) => Some((store, Context::strict(options)?)),
-        None => None,
-    };
-    Ok(Found { judged, store })
+    let Ok(context) = Context::strict(options) else { return Ok(Found::paths(judged)) };
+    let is_store = |one: &Judged| one.audit.path == context.config.secrets.path;
+    let (mut stores, judged): (Vec<_>, Vec<_>) = judged.into_iter().partition(is_store);
+    Ok(Found { judged, store: stores.pop().map(|store| (store, context)) })
 }
 
-/// Mends until nothing is left that a command could mend, then shows what there is.
+/// Mends until nothing is left that a command could mend (where somebody has to be asked: once), then shows what there
+/// is.
 fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
     for _ in 0..ROUNDS {
         let plan = Plan::of(&look(options, io)?.all());
@@ -130,6 +128,10 @@ fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
             break;
         }
         plan.apply(io)?;
+        if !options.yes {
+            // What was said yes to is done; anything else is shown, not run.
+            break;
+        }
     }
     let found = look(options, io)?;
     said(found, options, io)

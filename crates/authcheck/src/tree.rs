@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use cli::Io;
+use cli::printable::lines;
 use safefile::account::{group_name, user_name};
 use safefile::{Component, FileType, Finding, Rule, Verdict, display_path};
 
@@ -80,7 +81,7 @@ fn headline(out: &mut String, judged: &Judged, colour: Colour) {
     let path = painted(&display_path(&judged.audit.path), BOLD, colour);
     let _ = write!(out, "{word}  {:<13} {path}", judged.audit.kind.word());
     if !judged.named_by.is_empty() {
-        let why = format!("  ({})", judged.named_by.join(", "));
+        let why = lines(&format!("  ({})", judged.named_by.join(", ")));
         out.push_str(&painted(&why, DIM, colour));
     }
     out.push('\n');
@@ -216,7 +217,7 @@ fn is_configuration(otherwise: &str) -> bool {
 pub(crate) fn fault(fault: &Fault, colour: Colour) -> String {
     let word = painted(fault.rule, ERROR, colour);
     let component = if fault.component.is_empty() { String::new() } else { format!("{}: ", fault.component) };
-    format!("    {word}: {component}{}\n", fault.what)
+    format!("    {word}: {}{}\n", lines(&component), lines(&fault.what))
 }
 
 /// Something to be said of one user: `    weak-verifier: bob@example.org: plain (clear text)`.
@@ -234,10 +235,10 @@ pub(crate) fn remark(
 
 fn notes(out: &mut String, judged: &Judged, colour: Colour) {
     for note in &judged.notes {
-        let _ = writeln!(out, "    {}: {}", painted(note.word.title(), NOTE, colour), note.text);
+        let _ = writeln!(out, "    {}: {}", painted(note.word.title(), NOTE, colour), lines(&note.text));
         let answer = note.answer.iter().flat_map(|answer| answer.lines());
         answer.for_each(|line| {
-            let _ = writeln!(out, "        {}", painted(line, BOLD, colour));
+            let _ = writeln!(out, "        {}", painted(&lines(line), BOLD, colour));
         });
     }
 }

@@ -38,7 +38,7 @@ impl fmt::Debug for Printable<'_> {
 }
 
 /// `text` with everything but line feeds escaped as [`octets`] does: for texts of several lines.
-pub(crate) fn lines(text: &str) -> String {
+pub fn lines(text: &str) -> String {
     let shown: Vec<_> = text.split('\n').map(unescaped_backslash).collect();
     shown.join("\n")
 }

@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
+use config::Config;
 use credential::{KindSet, VerifierKind};
-use safefile::Kind;
+use safefile::{Kind, display_path};
 
 use super::named::{Contents, Named};
 use crate::mechanisms;
@@ -82,10 +83,10 @@ fn word(line: &str, number: usize) -> Option<Word> {
 
 fn answer(word: &Word) -> Answer {
     let (meaning, toml) = match word.key.as_str() {
-        "pwcheck_method" => (pwcheck_method(&word.value), String::new()),
+        "pwcheck_method" => (pwcheck_method(&word.value), store_lines()),
         "mech_list" => mech_list(&word.value),
         "sasldb_path" => sasldb_path(&word.value),
-        "auxprop_plugin" => (auxprop_plugin(&word.value), String::new()),
+        "auxprop_plugin" => (auxprop_plugin(&word.value), store_lines()),
         "log_level" => log_level(&word.value),
         key if PASSWORD_WORDS.contains(&key) => {
             ("a password of another database; Gatepost asks none and needs none".to_owned(), String::new())
@@ -97,9 +98,7 @@ fn answer(word: &Word) -> Answer {
 
 fn pwcheck_method(value: &str) -> String {
     let meaning = |method: &str| match method.to_ascii_lowercase().as_str() {
-        "auxprop" | "sasldb" => {
-            "auxprop: PLAIN and LOGIN are checked against the store, always; nothing to set"
-        }
+        "auxprop" | "sasldb" => "auxprop: PLAIN and LOGIN are checked against the store, always",
         "saslauthd" | "pam" | "shadow" | "passwd" | "kerberos_v4" | "authdaemond" | "pwcheck" => {
             "an outside judge of passwords is never asked: every user who logs in has to be in the store (saslpasswd -c \
              USER, or saslpasswd --import FILE)"
@@ -138,16 +137,21 @@ fn mech_list(value: &str) -> (String, String) {
 fn sasldb_path(value: &str) -> (String, String) {
     let meaning =
         format!("passwords in clear text; `saslpasswd --import {value}` derives verifiers from them");
-    (meaning, "[secrets]\npath = \"/var/lib/gatepost/secrets.redb\"".to_owned())
+    (meaning, store_lines())
 }
 
 fn auxprop_plugin(value: &str) -> String {
     let foreign: Vec<&str> = value.split_ascii_whitespace().filter(|name| *name != "sasldb").collect();
     if foreign.is_empty() {
-        "the store is the one place of secrets; nothing to set".to_owned()
+        "the store is the one place of secrets".to_owned()
     } else {
         format!("Gatepost does not ask {}: export the users from there and import them", foreign.join(", "))
     }
+}
+
+/// Where the secrets are; the default, which need not be written.
+fn store_lines() -> String {
+    format!("[secrets]\npath = \"{}\"", display_path(&Config::default().secrets.path))
 }
 
 /// Cyrus counts 0 (nothing) to 7 (with passwords), and logs by itself; Gatepost's number is sendmail's LogLevel, and no
@@ -177,6 +181,8 @@ const PASSWORD_WORDS: &[&str] = &["sql_passwd", "ldapdb_pw"];
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STORE: &str = "[secrets]\npath = \"/var/lib/gatepost/secrets.redb\"";
 
     #[test]
     fn debians_example_is_read_as_libsasl_reads_it() {
@@ -229,11 +235,11 @@ mod tests {
                 "[secrets]\npath = \"/var/lib/gatepost/secrets.redb\"",
                 "--import /etc/sasldb2",
             ),
-            ("auxprop_plugin: sasldb", "", "nothing to set"),
-            ("auxprop_plugin: sql sasldb", "", "does not ask sql"),
-            ("pwcheck_method: auxprop", "", "nothing to set"),
-            ("pwcheck_method: auxprop saslauthd", "", "has to be in the store"),
-            ("pwcheck_method: alwaystrue", "", "no such switch"),
+            ("auxprop_plugin: sasldb", STORE, "one place of secrets"),
+            ("auxprop_plugin: sql sasldb", STORE, "does not ask sql"),
+            ("pwcheck_method: auxprop", STORE, "against the store"),
+            ("pwcheck_method: auxprop saslauthd", STORE, "has to be in the store"),
+            ("pwcheck_method: alwaystrue", STORE, "no such switch"),
             ("srvtab: /etc/srvtab", "", "no counterpart"),
         ] {
             let answers = answers(&read(text).0);

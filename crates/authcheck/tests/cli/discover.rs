@@ -215,6 +215,21 @@ fn a_library_directory_that_others_may_write_is_shown() {
 }
 
 #[test]
+fn what_other_files_say_does_not_command_the_terminal() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of(
+        "file etc/sasl2/Sendmail.conf root:root 0644 mech_list:\x1b[2J\\nlog_level:\x1b]0;x\x07\\nsasldb_path:/\x1bx\\n\n\
+         file etc/mail/sendmail.cf root:root 0644 K\x1b[31m hash /etc/m\x1bx\\nO TrustedUser=\x1b[0m\\n",
+    );
+    let output = tree.authcheck("discover --root ROOT --verbose");
+    assert!(!output.stdout.is_empty());
+    let controls = output.stdout.iter().filter(|octet| octet.is_ascii_control() && **octet != b'\n').count();
+    assert_eq!(controls, 0, "{}", tree.unrooted(&output.stdout).escape_debug());
+}
+
+#[test]
 fn a_host_without_any_of_it_is_safe() {
     if tests::need::root().is_err() {
         return;
