@@ -47,3 +47,24 @@ fn completions(command: &mut Command, directory: &Path) -> Outcome {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::commands;
+
+    #[test]
+    fn every_option_stands_in_its_page() {
+        for (command, section) in commands() {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command.clone()).section(section).render(&mut page).unwrap();
+            let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+            let options = command.get_arguments().filter(|one| !one.is_hide_set() && !one.is_positional());
+            for option in options {
+                let long = option.get_long().map(|long| format!("--{long}"));
+                let spelled =
+                    long.or(option.get_short().map(|short| format!("-{short}"))).unwrap_or_default();
+                assert!(page.contains(&spelled), "{}: {spelled} is not in its page", command.get_name());
+            }
+        }
+    }
+}

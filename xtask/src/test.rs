@@ -45,6 +45,9 @@ struct Tally {
     passed: u64,
     failed: u64,
     skipped: Vec<String>,
+    returned_early: u64,
+    /// The test whose output is being shown.
+    speaker: String,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -165,8 +168,13 @@ fn follow(lines: impl BufRead, log: &std::path::Path, tally: &mut Tally) -> Outc
 impl Tally {
     /// Reads what one line of the test runner says of numbers, and our own word for a test that did not run.
     fn take(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            name.clone_into(&mut self.speaker);
+        }
         if let Some(reason) = line.trim().strip_prefix("SKIPPED: ") {
-            self.skipped.push(reason.to_owned());
+            // It returned early, which the runner counts as passed.
+            self.returned_early += 1;
+            self.skipped.push(format!("{}: {reason}", self.speaker));
         }
         let Some(result) = line.strip_prefix("test result: ") else { return };
         let words: Vec<&str> = result.split([' ', '.', ';']).filter(|word| !word.is_empty()).collect();
@@ -198,7 +206,8 @@ fn report(times: &[(&str, Duration)], whole: Duration, tally: &Tally) {
     for reason in &tally.skipped {
         println!("   skipped: {reason}");
     }
-    println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped.len());
+    let passed = tally.passed.saturating_sub(tally.returned_early);
+    println!("\n{passed} passed, {} failed, {} skipped", tally.failed, tally.skipped.len());
 }
 
 fn verdict(tally: &Tally) -> Outcome {
@@ -226,10 +235,11 @@ mod tests {
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
         );
         tally.take("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.5s");
+        tally.take("---- a::b stdout ----");
         tally.take("SKIPPED: this test needs root");
         tally.take("test a::b ... ok");
-        assert_eq!((tally.passed, tally.failed), (15, 2));
-        assert_eq!(tally.skipped, ["an ignored test", "this test needs root"]);
+        assert_eq!((tally.passed, tally.failed, tally.returned_early), (15, 2, 1));
+        assert_eq!(tally.skipped, ["an ignored test", "a::b: this test needs root"]);
     }
 
     #[test]

@@ -146,8 +146,10 @@ impl Judged {
     /// Adds why what is there could not be checked.
     #[must_use]
     pub(crate) fn faulty(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        self.notes.retain(|note| note.word != NoteWord::Missing);
         self.faults.extend(faults);
+        if !self.faults.is_empty() {
+            self.notes.retain(|note| note.word != NoteWord::Missing);
+        }
         self
     }
 

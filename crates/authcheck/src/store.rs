@@ -30,7 +30,7 @@ pub(crate) fn check(
     options: &Options,
 ) -> Result<Verdict, Report> {
     let path = judged.audit.path.clone();
-    let wait = Wait::up_to(options.wait);
+    let wait = Wait::up_to(options.wait).telling(cli::progress::waiting("authcheck"));
     let opened = SecretStore::open(&path, &context.trust(&path), Access::Read, wait);
     let colour = Colour::of(io);
     match opened.and_then(|store| store.check_integrity().map(|integrity| (store, integrity))) {

@@ -38,9 +38,10 @@ impl Colour {
     }
 }
 
-/// What was explained already: a directory above twenty files is explained once.
+/// What was explained already: a directory above twenty files is explained once, and once more where a file of another
+/// kind has another way out.
 #[derive(Debug, Default)]
-pub(crate) struct Told(HashSet<(PathBuf, Rule)>);
+pub(crate) struct Told(HashSet<(PathBuf, Rule, Option<String>)>);
 
 /// The text for one path, with its line ends.
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
@@ -182,7 +183,8 @@ fn permissions(mode: u32) -> String {
 
 fn findings(out: &mut String, judged: &Judged, told: &mut Told, colour: Colour) {
     for (component, finding) in judged.audit.findings() {
-        if told.0.insert((component.path.clone(), finding.rule)) {
+        let key = (component.path.clone(), finding.rule, finding.fix.otherwise.clone());
+        if told.0.insert(key) {
             explain(out, judged, component, finding, colour);
         }
     }
@@ -258,3 +260,95 @@ const ERROR: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const NOTE: Style = AnsiColor::Cyan.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
+
+#[cfg(test)]
+mod tests {
+    use safefile::{Audit, Exception, Facts, Gid, Group, Kind, Mount, Reached, Role, Uid};
+
+    use super::*;
+
+    fn component(path: &str, role: Role, file_type: FileType, mode: u32) -> Component {
+        Component {
+            path: PathBuf::from(path),
+            role,
+            facts: Facts {
+                file_type,
+                uid: Uid(0),
+                gid: Gid(if mode & 0o2000 == 0 { 0 } else { 3_999_999_999 }),
+                mode,
+                links: 1,
+                device: 1,
+                inode: 1,
+                size: 1,
+                acl: None,
+                mount: Mount::Kernel,
+                target: (file_type == FileType::Link).then(|| PathBuf::from("../srv/auth\u{1b}info")),
+            },
+            findings: Vec::new(),
+            exceptions: Vec::new(),
+            is_mount: path == "/srv",
+        }
+    }
+
+    fn judged() -> Judged {
+        let mut last = component("/srv/auth\u{1b}info", Role::Last, FileType::Regular, 0o640);
+        last.exceptions = vec![Exception::GroupReadable(Group::by_gid(Gid(0)))];
+        let components = vec![
+            component("/", Role::Directory, FileType::Directory, 0o755),
+            component("/etc", Role::Directory, FileType::Directory, 0o1777),
+            component("/etc/mail", Role::Directory, FileType::Directory, 0o2755),
+            component("/etc/mail/authinfo", Role::Link, FileType::Link, 0o777),
+            component("/srv", Role::Directory, FileType::Directory, 0o755),
+            last,
+        ];
+        let path = PathBuf::from("/etc/mail/authinfo");
+        let audit = Audit { path, kind: Kind::Secret, components, reached: Reached::End };
+        Judged::new(audit).named_by(["/etc/mail/sendmail.cf:152 Kauthinfo".to_owned()])
+    }
+
+    fn shown(judged: &Judged, detail: Detail, colour: Colour) -> String {
+        text(judged, detail, &mut Told::default(), colour)
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_and_nothing_reaches_the_terminal() {
+        let expected = "\
+safe    secret        /etc/mail/authinfo  (/etc/mail/sendmail.cf:152 Kauthinfo)
+    /                                           root:root        drwxr-xr-x   ok
+    └─ etc                                      root:root        drwxrwxrwt   ok
+       └─ mail                                  root:3999999999  drwxr-sr-x   ok
+          └─ authinfo -> ../srv/auth\\u{1b}info  root:root        lrwxrwxrwx   ok
+    └─ /srv (mount)                             root:root        drwxr-xr-x   ok
+       └─ auth\\u{1b}info                        root:root        -rw-r-----   ok
+    exception: group_readable = [\"root\"] lets this group read it
+";
+        assert_eq!(shown(&judged(), Detail::Whole, Colour::Off), expected);
+    }
+
+    #[test]
+    fn a_safe_path_is_one_line_with_its_exceptions() {
+        let said = shown(&judged(), Detail::UnsafeOnly, Colour::Off);
+        assert_eq!(said.lines().count(), 2, "{said}");
+        assert!(said.ends_with("lets this group read it\n"), "{said}");
+    }
+
+    #[test]
+    fn colours_change_no_letter() {
+        let plain = shown(&judged(), Detail::Whole, Colour::Off);
+        let coloured = shown(&judged(), Detail::Whole, Colour::On);
+        assert_ne!(plain, coloured);
+        assert_eq!(without_colours(&coloured), plain);
+    }
+
+    fn without_colours(text: &str) -> String {
+        let mut parts = text.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
+    }
+
+    #[test]
+    fn the_sum_names_every_verdict() {
+        let verdicts = [Verdict::Safe, Verdict::Unsafe, Verdict::Safe];
+        assert_eq!(summary(&verdicts, Colour::Off), "2 safe, 1 unsafe, 0 not checked\n");
+    }
+}

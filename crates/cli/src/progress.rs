@@ -51,6 +51,18 @@ impl Progress {
     }
 }
 
+/// What to do when a job has to wait for another program that writes to the store: say so to the person at the terminal,
+/// and to nobody else.
+pub fn waiting(program: &'static str) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        let mut err = std::io::stderr();
+        if std::io::IsTerminal::is_terminal(&err) {
+            // When nobody can hear, nothing is said.
+            let _ = writeln!(err, "{program}: waiting for another program that is writing to the store");
+        }
+    }
+}
+
 fn bar(target: ProgressDrawTarget, what: &'static str, work: Work) -> ProgressBar {
     let (length, template) = match work {
         Work::Count(count) => (Some(count), COUNTED),

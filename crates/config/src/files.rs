@@ -1,5 +1,5 @@
-//! Every file that the configuration names, with what it is and which exceptions it has: what `authcheck config` audits,
-//! and whom an opener may trust for a path.
+//! Every file that the configuration names, with what it is and which exceptions it has: what `authcheck config`
+//! audits, and whom an opener may trust for a path.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! The host's full name, which is the realm of every user who is named without one, unless `auth.realm` says otherwise.
 //!
 //! One function for tools and daemon. saslpasswd2 takes the host name as gethostname(2) has it, while sendmail and the
-//! SASL library look users up under the full name: users made with one are not found by the other, the commonest failure
-//! in the field. Here both sides take the full name, so on a host whose host name is short a user made by saslpasswd2
-//! without `-u` has another realm than one made here; an import keeps the realm it finds.
+//! SASL library look users up under the full name: users made with one are not found by the other, the commonest
+//! failure in the field. Here both sides take the full name, so on a host whose host name is short a user made by
+//! saslpasswd2 without `-u` has another realm than one made here; an import keeps the realm it finds.
 
 use nix::unistd::gethostname;
 

@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn types_of_maps_come_from_k_lines() {
-        let text = b"Kaccess hash -T<TMPF> /etc/mail/access\nKvirt btree -o /etc/mail/virtusers\nK#\nKx\nKm hash /etc/mail/m\n";
+        let text = b"Kaccess hash -T<TMPF> /etc/mail/access\nKvirt btree -o /etc/mail/virtusers\nK#\nKx\n\
+            Km hash /etc/mail/m\n";
         let rows = [
             ("/etc/mail/access", Match::Path, Some("hash")),
             ("/etc/mail/access.db", Match::Path, None),

@@ -96,8 +96,8 @@ fn an_empty_file_means_the_defaults() {
 
 #[test]
 fn what_is_written_is_what_is_meant() {
-    let text = b"trusted_user = 105\nlog_level = 0xe\n[auth]\nrealm = \"Example.org\"\nmechanisms = \"scram-sha-256, PLAIN\"\n\
-        options = \"A\"\nmax_bits = 256\n[secrets]\nkeep = \"scram-sha-1 argon2id\"\nargon2id = { m = 65_536, t = 3 }\n\
+    let text = b"trusted_user = 105\nlog_level = 0xe\n[auth]\nrealm = \"Example.org\"\n\
+        mechanisms = \"scram-sha-256, PLAIN\"\noptions = \"A\"\nmax_bits = 256\n[secrets]\nkeep = \"scram-sha-1 argon2id\"\nargon2id = { m = 65_536, t = 3 }\n\
         [secrets.scram]\nsha-1 = 10000\n";
     let config = parse(text).unwrap();
     assert_eq!(config.trusted_user.as_ref().unwrap().uid, Uid(105));

@@ -111,7 +111,7 @@ pub(crate) fn as_cyrus_numbers_it(task: &Task, report: Report) -> Report {
     match report.exit() {
         Exit::CONFIG => report.with_exit(CONFIGURATION),
         REFUSED | Exit::TEMPFAIL | Exit::OK => report,
-        _ => report.with_exit(GENERIC),
+        _ => Report::plain(GENERIC, "generic failure").and(report),
     }
 }
 

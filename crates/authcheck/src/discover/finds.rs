@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use safefile::{Audit, FileType, Kind, Verdict};
+use safefile::{Audit, FileType, Kind, Verdict, display_path};
 
 use super::contents::{self, ClearText};
 use super::host::{Host, Reading};
 use super::named::{Contents, Named};
-use crate::judged::{Judged, Note, NoteWord};
+use crate::judged::{Fault, Judged, Note, NoteWord};
 use crate::readers::readers;
 
 /// The paths to be looked at, in the order in which they were found.
@@ -21,12 +21,20 @@ struct Find {
     named_by: Vec<String>,
     notes: Vec<Note>,
     if_unsafe: Vec<Note>,
+    followed: Followed,
+}
+
+/// Whether a configuration was read, and what it names looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Followed {
+    Yes,
+    No,
 }
 
 impl Finds {
     /// A file that a configuration names, there or not.
     pub(crate) fn named(&mut self, host: &Host<'_>, by: &Path, named: Named) {
-        let by = format!("{}:{} {}", safefile::display_path(&host.at(by)), named.line, named.word);
+        let by = format!("{}:{} {}", display_path(&host.at(by)), named.line, named.word);
         self.add(named.path, named.kind, named.contents, by);
     }
 
@@ -43,6 +51,23 @@ impl Finds {
         if self.find(path).is_some() || host.has(path) {
             self.add(path.to_owned(), kind, contents, what.to_owned());
         }
+    }
+
+    /// The text of a configuration in a usual place, which is audited too. One that is there and cannot be read is an
+    /// error: nobody knows what it names.
+    pub(crate) fn text(
+        &mut self,
+        host: &Host<'_>,
+        path: &Path,
+        contents: Contents,
+        what: &str,
+    ) -> Option<String> {
+        self.usual(host, path, Kind::Configuration, contents, what);
+        let text = host.text(path);
+        if let (None, Some(find)) = (&text, self.find(path)) {
+            find.followed = Followed::No;
+        }
+        text
     }
 
     /// Adds something to be known of a path that was found.
@@ -84,6 +109,7 @@ impl Finds {
                 named_by: vec![by],
                 notes: Vec::new(),
                 if_unsafe: Vec::new(),
+                followed: Followed::Yes,
             });
         }
     }
@@ -102,7 +128,12 @@ impl Find {
             audit = host.audit(&self.path, Kind::Secret);
         }
         let note = clear_text(&audit, clear, self.contents);
-        let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent();
+        let unread = (self.followed == Followed::No).then(|| Fault {
+            rule: "failed",
+            component: display_path(&audit.path),
+            what: "could not be read, so what it names was not looked at".to_owned(),
+        });
+        let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent().faulty(unread);
         judged.notes.extend(note);
         judged.notes.extend(self.notes);
         if judged.verdict() == Verdict::Unsafe {

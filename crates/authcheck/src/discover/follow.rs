@@ -15,10 +15,8 @@ use crate::judged::{Note, NoteWord};
 /// sendmail: its cf files, what they name, and the usual places of its client's secrets.
 pub(crate) fn sendmail(host: &Host<'_>, finds: &mut Finds) {
     for path in sasl::CF_FILES.iter().map(Path::new) {
-        if let Some(text) = host.text(path) {
+        if let Some(text) = finds.text(host, path, Contents::Opaque, "sendmail's configuration") {
             cf_file(host, finds, path, &Cf::read(&text));
-        } else {
-            finds.usual(host, path, Kind::Configuration, Contents::Opaque, "sendmail's configuration");
         }
     }
     for (path, contents) in sasl::CLIENT_SECRETS {
@@ -44,10 +42,10 @@ pub(crate) fn cyrus_sasl(host: &Host<'_>, finds: &mut Finds) {
 /// Postfix: main.cf, master.cf, what they name, and the file that its SASL obeys.
 pub(crate) fn postfix(host: &Host<'_>, finds: &mut Finds) {
     let (main_cf, master_cf) = (Path::new("/etc/postfix/main.cf"), Path::new("/etc/postfix/master.cf"));
-    let Some(text) = host.text(main_cf) else { return };
-    let main = postfix::Main::read(&text).with_master(&host.text(master_cf).unwrap_or_default());
-    finds.usual(host, main_cf, Kind::Configuration, Contents::PostfixMain, "Postfix's configuration");
-    finds.usual(host, master_cf, Kind::Configuration, Contents::Opaque, "Postfix's configuration");
+    let what = "Postfix's configuration";
+    let Some(text) = finds.text(host, main_cf, Contents::PostfixMain, what) else { return };
+    let master = finds.text(host, master_cf, Contents::Opaque, what).unwrap_or_default();
+    let main = postfix::Main::read(&text).with_master(&master);
     main.names().into_iter().for_each(|named| finds.named(host, main_cf, named));
     main.names_of_master().into_iter().for_each(|named| finds.named(host, master_cf, named));
     let Some(name) = main.sasl_application() else { return };
@@ -66,9 +64,8 @@ pub(crate) fn dovecot(host: &Host<'_>, finds: &mut Finds) {
         if read.len() == INCLUDE_LIMIT || !read.insert(path.clone()) {
             continue;
         }
-        let Some(text) = host.text(&path) else { continue };
-        finds.usual(host, &path, Kind::Configuration, Contents::Opaque, "Dovecot's configuration");
-        let conf = dovecot::read(&text);
+        let text = finds.text(host, &path, Contents::Opaque, "Dovecot's configuration");
+        let Some(conf) = text.as_deref().map(dovecot::read) else { continue };
         conf.names.into_iter().for_each(|named| finds.named(host, &path, named));
         let directory = path.parent().unwrap_or(Path::new("/"));
         // The last one put in is read next: reversed, the order is that of the files.
@@ -88,7 +85,6 @@ pub(crate) fn exim(host: &Host<'_>, finds: &mut Finds) {
 }
 
 fn cf_file(host: &Host<'_>, finds: &mut Finds, path: &Path, cf: &Cf) {
-    finds.usual(host, path, Kind::Configuration, Contents::Opaque, "sendmail's configuration");
     cf.names().into_iter().for_each(|named| finds.named(host, path, named));
     if let Some((user, line)) = cf.trusted_user() {
         let text = format!("line {line} lets {user} own what sendmail reads; judged here without that");
@@ -161,9 +157,8 @@ enum Reader {
 fn application(host: &Host<'_>, finds: &mut Finds, files: &[PathBuf], reader: Reader) {
     let mut found: Option<&Path> = None;
     for path in files {
-        let Some(text) = host.text(path) else { continue };
         let what = if reader == Reader::Sendmail { "SASL for sendmail" } else { "SASL for Postfix" };
-        finds.usual(host, path, Kind::Configuration, Contents::SaslConfiguration, what);
+        let Some(text) = finds.text(host, path, Contents::SaslConfiguration, what) else { continue };
         if let Some(first) = found {
             let text = format!("{} is found first", safefile::display_path(&host.at(first)));
             finds.note(path, Note::new(NoteWord::Dead, text));

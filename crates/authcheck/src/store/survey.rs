@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use credential::{
-    Credential, Label, Policy, Record, Shape, State, Strength, Timestamp, Verifier, VerifierKind,
+    Credential, KindSet, Label, Policy, Record, Shape, State, Strength, Timestamp, Verifier, VerifierKind,
 };
 use serde::Serialize;
 
@@ -115,7 +115,7 @@ impl<'a> Survey<'a> {
         let (kept, left): (Vec<_>, Vec<_>) = weak.into_iter().partition(|(kind, _)| asked.contains(*kind));
         let by = if record.keep().is_some() { "the user's own list" } else { "secrets.keep" };
         let remarks = [
-            (left, "weak-verifier", "which nothing asks for".to_owned(), Some(mend(record))),
+            (left, "weak-verifier", "which nothing asks for".to_owned(), Some(mend(record, asked))),
             (kept, "note-weak-verifier", format!("which {by} asks for"), None),
         ];
         let remarks = remarks.into_iter().filter(|(weak, ..)| !weak.is_empty());
@@ -152,16 +152,18 @@ fn unusable(credential: &Credential, now: Timestamp) -> Option<(&'static str, St
     }
 }
 
-/// What drops a verifier that can be dropped; a one-way hash that is all there is goes when the password is set.
-fn mend(record: &Record) -> String {
+/// What drops the verifiers that nothing asks for; where one of them is all that a credential has, only setting the
+/// password anew does.
+fn mend(record: &Record, asked: KindSet) -> String {
     let identity = record.identity();
     let user = safefile::shell_quote(identity.user.as_str());
     let realm = safefile::shell_quote(identity.realm.as_str());
-    let foreign = record.kinds().contains(VerifierKind::Foreign);
-    if foreign {
-        format!("saslpasswd -u {realm} {user}")
+    let left =
+        |credential: &Credential| credential.verifiers.kinds().minus(asked) != credential.verifiers.kinds();
+    if record.credentials().iter().all(left) {
+        format!("saslpasswd --keep {asked} -u {realm} {user}")
     } else {
-        format!("saslpasswd --keep policy -u {realm} {user}")
+        format!("saslpasswd -u {realm} {user}")
     }
 }
 
@@ -191,3 +193,6 @@ pub(super) fn date(time: Timestamp) -> String {
     let moment = seconds.and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
     moment.map_or_else(|| time.seconds().to_string(), |moment| moment.date().to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,7 @@ impl<'a> View<'a> {
     ) -> Result<Verdict, Report> {
         let integrity = if self.verdict == Verdict::Error { "damaged" } else { pages };
         match self.io.format() {
-            Format::Text => self.io.out().text(text(sums, integrity, policy, counts))?,
+            Format::Text => self.io.out().text(text(sums, self.verdict, integrity, policy, counts))?,
             Format::Json => {
                 let whole = Whole {
                     integrity,
@@ -137,7 +137,7 @@ struct ShapeCount {
     users: u64,
 }
 
-fn text(sums: &Sums, integrity: &str, policy: &Policy, counts: &Counts) -> String {
+fn text(sums: &Sums, verdict: Verdict, integrity: &str, policy: &Policy, counts: &Counts) -> String {
     let listed = |pairs: Vec<String>| if pairs.is_empty() { "none".to_owned() } else { pairs.join(", ") };
     let pair = |(name, number): (&'static str, u64)| (number > 0).then(|| format!("{number} {name}"));
     let notable = [
@@ -152,6 +152,7 @@ fn text(sums: &Sums, integrity: &str, policy: &Policy, counts: &Counts) -> Strin
         ("with a list of their own", sums.own_list),
     ];
     let rows = [
+        ("verdict", verdict.word().to_owned()),
         ("integrity", integrity.to_owned()),
         ("policy", policy_of(policy).join(", ")),
         ("created", date(counts.created)),

@@ -251,6 +251,8 @@ fn fifos_loops_and_directories_in_its_way_do_not_stop_it() {
     let (verdicts, _, exit) = discovered(&tree);
     assert_eq!(exit, Some(1));
     assert_eq!(verdicts["ROOT/etc/sasldb2"].2, ["not-regular"]);
-    assert_eq!(verdicts["ROOT/etc/mail/sendmail.cf"].2, ["too-many-links", "failed"]);
+    assert_eq!(verdicts["ROOT/etc/mail/sendmail.cf"].2, ["too-many-links", "failed", "failed"]);
+    assert_eq!(verdicts["ROOT/etc/dovecot/dovecot.conf"].2, ["not-regular", "failed"]);
+    assert_eq!(verdicts["ROOT/etc/postfix/main.cf"].2, ["not-regular", "failed"]);
     assert_eq!(verdicts["ROOT/etc/exim4/passwd.client"].2, ["note-clear-text"]);
 }

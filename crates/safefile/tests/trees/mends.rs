@@ -1,0 +1,112 @@
+//! What mends a finding does mend it, as a command and carried out, and gives nobody anything.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use safefile::{Audit, Kind, Mend, Trust, Verdict, audit};
+use tests::need;
+
+use crate::acl::{getfacl, setfacl};
+use crate::ground::{Ground, MALLORY, ROOT, STAFF, mode_of};
+
+fn ask(path: &Path, kind: Kind) -> Audit {
+    audit(path, kind, &Trust::root())
+}
+
+fn mends(audit: &Audit) -> Vec<Mend> {
+    audit.findings().filter_map(|(_, finding)| finding.fix.command.clone()).collect()
+}
+
+/// Everything is wrong that a command can mend.
+fn wrong(ground: &Ground) -> PathBuf {
+    ground.dir("a dir", MALLORY, STAFF, 0o2777);
+    ground.dir("target", ROOT, ROOT, 0o755);
+    ground.file("target/f", MALLORY, STAFF, 0o666);
+    setfacl(&["-m", "u:65534:rw"], &ground.at("target/f"));
+    setfacl(&["-m", "g:8:rwx"], &ground.at("target"));
+    ground.foreign_link("a dir/l", "../target/f", MALLORY)
+}
+
+#[test]
+fn carried_out() {
+    let (Ok(()), Ok(_)) = (need::root(), need::peer("setfacl")) else { return };
+    let ground = Ground::new();
+    let path = wrong(&ground);
+    for kind in [Kind::Map, Kind::Secret] {
+        let before = ask(&path, kind);
+        assert_eq!(before.verdict(), Verdict::Unsafe);
+        for mend in mends(&before) {
+            mend.apply().unwrap();
+        }
+        assert_eq!(ask(&path, kind).verdict(), Verdict::Safe, "{kind}: {:#?}", ask(&path, kind));
+    }
+    assert_eq!(mode_of(&ground.at("a dir")), 0o2755, "only what was wrong");
+}
+
+#[test]
+fn as_commands() {
+    let (Ok(()), Ok(_)) = (need::root(), need::peer("setfacl")) else { return };
+    let ground = Ground::new();
+    let path = wrong(&ground);
+    for mend in mends(&ask(&path, Kind::Secret)) {
+        let status = Command::new("sh").arg("-ec").arg(mend.to_string()).status().unwrap();
+        assert!(status.success(), "{mend}");
+    }
+    assert_eq!(ask(&path, Kind::Secret).verdict(), Verdict::Safe);
+}
+
+/// The mask cuts the second entry to reading; were it made anew without the first one, the second could write.
+#[test]
+fn an_entry_goes_and_no_other_comes_to_life() {
+    let (Ok(()), Ok(_)) = (need::root(), need::peer("setfacl")) else { return };
+    let ground = Ground::new();
+    for by_command in [true, false] {
+        let path = ground.file("f", ROOT, ROOT, 0o600);
+        setfacl(&["-n", "-m", "u:65534:r,u:4666:rwx,m::r"], &path);
+        let mend =
+            mends(&ask(&path, Kind::Secret)).into_iter().find(|mend| mend.to_string().contains("4666"));
+        let other =
+            mends(&ask(&path, Kind::Secret)).into_iter().find(|mend| !mend.to_string().contains("4666"));
+        assert!(mend.is_some());
+        let other = other.unwrap();
+        if by_command {
+            Command::new("sh").arg("-ec").arg(other.to_string()).status().unwrap();
+        } else {
+            other.apply().unwrap();
+        }
+        let left = getfacl(&path);
+        assert!(!left.contains("65534"), "{left}");
+        assert!(left.contains("mask::r--\n"), "{left}");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn another_file_in_its_place_is_left_alone() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    let path = ground.file("f", ROOT, ROOT, 0o644);
+    let mend = mends(&ask(&path, Kind::Secret)).remove(0);
+    fs::rename(&path, ground.at("g")).unwrap();
+    ground.link("f", "g");
+    assert!(mend.apply().is_err(), "a link to the file is not the file");
+    fs::remove_file(&path).unwrap();
+    ground.file("f", ROOT, ROOT, 0o644);
+    mend.apply().unwrap_err();
+    assert_eq!((mode_of(&path), mode_of(&ground.at("g"))), (0o644, 0o644));
+}
+
+#[test]
+fn what_no_command_can_mend_is_told() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    ground.dir("everybodys", ROOT, ROOT, 0o1777);
+    let path = ground.secret("everybodys/f");
+    fs::hard_link(&path, ground.at("second")).unwrap();
+    let report = ask(&path, Kind::Map);
+    assert_eq!(mends(&report), []);
+    let told: Vec<_> = report.findings().map(|(_, finding)| finding.fix.to_string()).collect();
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().all(|text| !text.is_empty()), "{told:?}");
+}
