@@ -10,13 +10,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    Dir, Gid, Mode, OFlags, Uid, fchmod, fchown, fcntl_getfl, fcntl_setfl, fremovexattr, fstat, fsync,
-    mkdirat, syncfs,
+    AtFlags, CWD, Dir, Gid, Mode, OFlags, Uid, chmodat, fchmod, fchown, fcntl_getfl, fcntl_setfl,
+    fremovexattr, fstat, fsync, mkdirat, syncfs,
 };
 use rustix::io::Errno;
 
 use crate::account::Gid as GroupId;
-use crate::facts::{ACL_ATTRIBUTE, DEFAULT_ACL_ATTRIBUTE, Facts, FileType};
+use crate::facts::{ACL_ATTRIBUTE, DEFAULT_ACL_ATTRIBUTE, Facts, FileType, name_in_proc};
 use crate::judge::{Breach, judge, permitted_mode};
 use crate::kind::{Kind, Role};
 use crate::quote::display_path;
@@ -352,6 +352,9 @@ impl Request<'_> {
             Err(Errno::EXIST) => return Ok(()),
             answer => answer.map_err(failed)?,
         }
+        let (made, _) = parent.look(name, &component, true).map_err(|fault| self.stopped(fault))?;
+        // The umask may have taken even the owner's rights.
+        chmodat(CWD, name_in_proc(&made), Mode::RWXU, AtFlags::empty()).map_err(failed)?;
         let fd = parent.open(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).map_err(failed)?;
         self.dress_directory(&fd, dress).and_then(|()| sync_directory(parent, &fd)).map_err(failed)
     }
@@ -491,7 +494,7 @@ fn entry_type(place: &Place, name: &OsStr, told: rustix::fs::FileType) -> FileTy
     if told != rustix::fs::FileType::Unknown {
         return FileType::of(told);
     }
-    rustix::fs::statat(place, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+    rustix::fs::statat(place, name, AtFlags::SYMLINK_NOFOLLOW)
         .map_or(FileType::Unknown, |stat| FileType::of_mode(stat.st_mode))
 }
 

@@ -39,7 +39,7 @@ fn race(path: &Path, one: &Path, other: &Path) -> Score {
 }
 
 fn duration() -> Duration {
-    if need::full() { Duration::from_secs(60) } else { Duration::from_millis(1200) }
+    if need::full() { Duration::from_mins(1) } else { Duration::from_millis(1200) }
 }
 
 fn open(path: &Path, score: &mut Score) {
