@@ -12,7 +12,6 @@ use std::fs::File;
 use std::io;
 use std::rc::Rc;
 
-use safefile::SafeDir;
 use zeroize::Zeroizing;
 
 use memory::{Drain, Memory};
@@ -51,7 +50,7 @@ pub enum Line {
 
 impl Sorter {
     /// Sorts with about `budget` octets of memory; what does not fit is written to the file that `scratch` makes
-    /// when it is first needed (see [`Replacement::scratch`](safefile::Replacement::scratch) and [`scratch_in`]).
+    /// when it is first needed (see [`Replacement::scratch`](safefile::Replacement::scratch)).
     pub fn new(budget: usize, scratch: impl FnOnce() -> io::Result<File> + 'static) -> Self {
         Self::over(budget, Rc::new(Spill::new(scratch)))
     }
@@ -280,11 +279,6 @@ impl Line {
     fn from_number(number: u64) -> Self {
         if number == 0 { Self::Old } else { Self::Number(number) }
     }
-}
-
-/// A scratch file for [`Sorter::new`] in a directory.
-pub fn scratch_in(dir: SafeDir) -> impl FnOnce() -> io::Result<File> + 'static {
-    move || safefile::scratch(&dir)
 }
 
 /// The share of the budget that is kept for duplicates, which are few.

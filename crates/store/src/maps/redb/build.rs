@@ -140,7 +140,9 @@ impl Engine {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_OCTETS);
             let database = builder.create_with_backend(FileBackend::new(file)?)?;
-            let transaction = database.begin_write()?;
+            let mut transaction = database.begin_write()?;
+            // The last commit is then the only one: damage to it is not taken for a commit that was cut short.
+            transaction.set_two_phase_commit(true);
             // They are there also when nothing is added.
             transaction.open_table(RECORDS)?;
             Ok(Self { transaction: Some(transaction), database: Some(database) })
