@@ -15,6 +15,24 @@ pub fn root() -> Result<(), Missing> {
     if rustix::process::geteuid().is_root() { Ok(()) } else { skip("this test needs root") }
 }
 
+/// A mount namespace of one's own, for tests that show a program another `/etc`: needs root, and a kernel or container
+/// that allows it. The command runs what is added to it there.
+///
+/// # Errors
+/// [`Missing`] when mounting is not allowed.
+pub fn own_mounts() -> Result<Command, Missing> {
+    root()?;
+    let command = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        command
+    };
+    match command().arg("true").output() {
+        Ok(said) if said.status.success() => Ok(command()),
+        _ => skip("this test needs a mount namespace of its own"),
+    }
+}
+
 /// The full path of a program of a peer, looked up in the usual directories.
 ///
 /// # Errors

@@ -11,12 +11,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Io, Report, printable};
-use safefile::{ReplaceError, Replacement, Trust};
+use safefile::{ReplaceError, Replacement};
 use store::maps::sort::{DuplicateKeys, Line, Policy, Sorter};
 use store::maps::{self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence};
 
 use crate::grammar::Case;
-use crate::host::{self, Host, Owner};
+use crate::host::{self, Host, Ownership};
 use crate::opened;
 use crate::options::{Building, Target};
 use source::{Secrecy, Tally};
@@ -44,8 +44,7 @@ struct Plan<'a> {
     building: &'a Building,
     map_type: MapType,
     path: PathBuf,
-    trust: Trust,
-    owner: Owner,
+    ownership: Ownership,
     secrecy: Secrecy,
 }
 
@@ -56,14 +55,13 @@ impl<'a> Plan<'a> {
             return Err(host::cannot_open(map_type.name(), target, BuildError::CannotWrite(map_type)));
         }
         let path = map_type.path(Path::new(&target.name));
-        let readers = map_type.info().readers;
+        let ownership = host.ownership(io, &path, map_type.info().readers)?;
         let is_secret = building.secret || host.is_secret(&path);
         Ok(Self {
             target,
             building,
             map_type,
-            trust: host.trust(io, &path, readers)?,
-            owner: host.owner(io, &path, readers)?,
+            ownership,
             path,
             secrecy: if is_secret { Secrecy::Secret } else { Secrecy::Open },
         })
@@ -71,8 +69,8 @@ impl<'a> Plan<'a> {
 
     /// Begins the new file beside the old one; here an unsafe place is refused.
     fn begin(&self, secrecy: Secrecy) -> Result<Replacement, Report> {
-        let dress = dress::of(&self.owner, secrecy);
-        let begun = Replacement::begin(&self.path, secrecy.kind(), &self.trust, dress);
+        let dress = dress::of(&self.ownership, secrecy);
+        let begun = Replacement::begin(&self.path, secrecy.kind(), &self.ownership.trust, dress);
         let replacement = begun.map_err(|error| self.refused(error))?;
         // Only a file that is there can give these bits: somebody runs it, and it would become a map.
         if replacement.mode() & EXECUTABLE != 0 {
@@ -102,14 +100,15 @@ impl<'a> Plan<'a> {
             io.warn(&Report::new(Exit::OK, printable::path(&self.path), cause).because(why));
         }
         if found == Secrecy::Secret {
-            source::warn_of_readers(io, &self.trust);
+            source::warn_of_readers(io, &self.ownership.trust);
         }
         Ok(replacement)
     }
 
     fn open_old(&self) -> Result<Box<dyn Map>, Report> {
         let name = MapName { map_type: Some(self.map_type), name: PathBuf::from(&self.target.name) };
-        maps::open_named(&name, self.secrecy.kind(), &self.trust).map_err(|error| self.unreadable(error))
+        maps::open_named(&name, self.secrecy.kind(), &self.ownership.trust)
+            .map_err(|error| self.unreadable(error))
     }
 
     /// The entries of the old map, for `-o`.

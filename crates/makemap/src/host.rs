@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cli::{Exit, Io, Report, printable};
 use config::trusted_user::{self, Files, Given, Origin, TrustedUser, TrustedUserError};
 use config::{Config, ConfigError, HostAccounts, sendmail_cf};
-use safefile::{Account, Exception, Group, Kind, SafeFile, Trust, Uid};
+use safefile::{Account, Exception, Group, Kind, OpenError, SafeFile, Trust, Uid};
 use store::maps::{MapType, Readers};
 
 use crate::options::{Options, Target, Task};
@@ -23,31 +23,28 @@ pub(crate) struct Host {
     caller: Uid,
 }
 
-/// sendmail.cf, as far as it could and had to be read.
-#[derive(Default)]
-struct SendmailCf {
-    text: Option<Vec<u8>>,
-    /// Whether it was named with `-C`: only then does it count for files that sendmail does not read.
-    is_named: bool,
-}
-
-/// Who is to own a new map.
+/// Who is trusted for a map that is to be built, and who is to own it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    /// The account that is to own it; none: who makes it.
-    pub(crate) account: Option<Account>,
+pub(crate) struct Ownership {
+    /// Whom to trust for the file.
+    pub(crate) trust: Trust,
+    /// The account that is to own a new map; none: who makes it.
+    pub(crate) owner: Option<Account>,
     /// The group that the configuration lets read it.
     pub(crate) group: Option<Group>,
 }
 
 impl Host {
-    /// Reads the configuration and, as far as it is needed, sendmail.cf.
+    /// Reads the configuration and, as far as it is needed for that, finds the type of the map.
     pub(crate) fn ask(io: &mut Io, options: &Options, target: &Target) -> Result<Self, Report> {
         let caller = Uid::effective();
         let base = if caller.is_root() { Trust::root() } else { Trust::root().caller(caller) };
         let config = Config::load(options.common.config.as_deref(), &base).map_err(misconfigured)?;
         let by_cf = matching(&target.kind);
-        let sendmail_cf = SendmailCf::read(io, options, by_cf.is_some(), caller, &config, &base)?;
+        let mut sendmail_cf = SendmailCf::new(options, &config, base);
+        if by_cf.is_some() || (sendmail_cf.is_named && caller.is_root()) {
+            sendmail_cf.must_be_there()?;
+        }
         let map_type = match by_cf {
             Some(matching) => Some(type_in_cf(io, &sendmail_cf, options, target, matching)?),
             None if target.kind == IMPLICIT => None,
@@ -57,12 +54,32 @@ impl Host {
         Ok(Self { map_type, config, sendmail_cf, flag, caller })
     }
 
-    /// Whom to trust for this file: root, the TrustedUser, a caller who is not root, and the exceptions that the
-    /// configuration names for this file.
-    pub(crate) fn trust(&self, io: &mut Io, path: &Path, readers: Readers) -> Result<Trust, Report> {
-        let trusted = self.trusted_user(io, readers)?.trust();
-        let base = if self.caller.is_root() { trusted } else { trusted.caller(self.caller) };
-        Ok(self.config.trust_for(&absolute(path), base))
+    /// Whom to trust for a file that is read: root, the TrustedUser, a caller who is not root, and the exceptions that
+    /// the configuration names for this file.
+    pub(crate) fn trust(&self, io: &mut Io, path: &Path) -> Result<Trust, Report> {
+        let text = self.sendmail_cf.text.as_deref().filter(|_| self.sendmail_cf.is_named);
+        let trusted = self.trusted_user(io, Files::Ours, text)?;
+        Ok(self.trust_in(&trusted, path))
+    }
+
+    /// The same for a map that is to be built for these readers, and who is to own it. Only root can give a file away.
+    pub(crate) fn ownership(&self, io: &mut Io, path: &Path, readers: Readers) -> Result<Ownership, Report> {
+        let trusted = match readers {
+            Readers::Gatepost => {
+                let text = self.sendmail_cf.text.as_deref().filter(|_| self.sendmail_cf.is_named);
+                self.trusted_user(io, Files::Ours, text)?
+            }
+            Readers::OtherPrograms => {
+                let text = self.sendmail_cf.as_makemap_finds_it(io, self.caller)?;
+                self.trusted_user(io, Files::Sendmails, text.as_deref())?
+            }
+        };
+        let group = self.config.exceptions(&absolute(path)).iter().find_map(|exception| match exception {
+            Exception::GroupReadable(group) => Some(group.clone()),
+            _ => None,
+        });
+        let trust = self.trust_in(&trusted, path);
+        Ok(Ownership { trust, owner: trusted.account.filter(|_| self.caller.is_root()), group })
     }
 
     /// Whether the configuration says that this file is a secret.
@@ -71,28 +88,23 @@ impl Host {
         self.config.is_client_info(&path) || self.config.kind_of(&path).is_some_and(Kind::is_secret)
     }
 
-    /// Who is to own a new map at this path. Only root can give a file away.
-    pub(crate) fn owner(&self, io: &mut Io, path: &Path, readers: Readers) -> Result<Owner, Report> {
-        let group = self.config.exceptions(&absolute(path)).iter().find_map(|exception| match exception {
-            Exception::GroupReadable(group) => Some(group.clone()),
-            _ => None,
-        });
-        let account = if self.caller.is_root() { self.trusted_user(io, readers)?.account } else { None };
-        Ok(Owner { account, group })
+    fn trust_in(&self, trusted: &TrustedUser, path: &Path) -> Trust {
+        let trust = trusted.trust();
+        let base = if self.caller.is_root() { trust } else { trust.caller(self.caller) };
+        self.config.trust_for(&absolute(path), base)
     }
 
-    fn trusted_user(&self, io: &mut Io, readers: Readers) -> Result<TrustedUser, Report> {
-        let files = match readers {
-            Readers::Gatepost => Files::Ours,
-            Readers::OtherPrograms => Files::Sendmails,
-        };
+    fn trusted_user(
+        &self,
+        io: &mut Io,
+        files: Files,
+        sendmail_cf: Option<&[u8]>,
+    ) -> Result<TrustedUser, Report> {
         if let Some(account) = &self.flag {
             let account = Some(account.clone()).filter(|account| !account.uid.is_root());
             return Ok(TrustedUser { account, origin: Origin::Flag });
         }
-        let counts = files == Files::Sendmails || self.sendmail_cf.is_named;
-        let text = self.sendmail_cf.text.as_deref().filter(|_| counts);
-        let given = Given { flag: None, sendmail_cf: text, config: Some(&self.config) };
+        let given = Given { flag: None, sendmail_cf, config: Some(&self.config) };
         match trusted_user::resolve(&given, files, &HostAccounts) {
             // As with makemap: it says so and root owns the map.
             Err(error @ TrustedUserError::Unknown { origin: Origin::SendmailCf, .. }) => {
@@ -104,39 +116,55 @@ impl Host {
     }
 }
 
+/// sendmail.cf: read when it is needed and not before, since it need not be there, or be safe, for a map that sendmail
+/// does not read.
+struct SendmailCf {
+    path: PathBuf,
+    trust: Trust,
+    /// Whether it was named with `-C`: only then does it count for maps that sendmail does not read.
+    is_named: bool,
+    text: Option<Vec<u8>>,
+}
+
 impl SendmailCf {
-    /// The file named with `-C` has to be there. The one at its usual place is read by root alone, as makemap does, and
-    /// by who asks for a type from it; without it, or where it is not safe, no TrustedUser comes from it.
-    fn read(
-        io: &mut Io,
-        options: &Options,
-        is_needed: bool,
-        caller: Uid,
-        config: &Config,
-        base: &Trust,
-    ) -> Result<Self, Report> {
-        let is_named = options.sendmail_cf.is_some();
-        if !caller.is_root() && !is_needed {
-            return Ok(Self::default());
+    fn new(options: &Options, config: &Config, base: Trust) -> Self {
+        let named = options.sendmail_cf.clone();
+        let is_named = named.is_some();
+        let path = named.unwrap_or_else(|| SENDMAIL_CF.into());
+        let trust = config.trust_for(&absolute(&path), base);
+        Self { path, trust, is_named, text: None }
+    }
+
+    fn must_be_there(&mut self) -> Result<(), Report> {
+        let file = self.open().map_err(|error| Report::from(error).with_exit(Exit::NOINPUT))?;
+        self.text = Some(self.read(&file)?);
+        Ok(())
+    }
+
+    /// The file named, or, for root as with makemap, the one at its usual place. Where that is missing nobody is named in
+    /// it, and where it is not safe nobody in it is believed.
+    fn as_makemap_finds_it(&self, io: &mut Io, caller: Uid) -> Result<Option<Vec<u8>>, Report> {
+        if self.text.is_some() || !caller.is_root() {
+            return Ok(self.text.clone());
         }
-        let path = options.sendmail_cf.as_deref().unwrap_or(Path::new(SENDMAIL_CF));
-        let trust = config.trust_for(&absolute(path), base.clone());
-        let opened = SafeFile::open(path, Kind::Map, &trust);
-        let text = match opened {
-            Err(error) if !is_named && !is_needed => {
+        match self.open() {
+            Ok(file) => self.read(&file).map(Some),
+            Err(error) => {
                 if !error.is_missing() {
                     io.warn(&Report::from(error));
                 }
-                None
+                Ok(None)
             }
-            opened => Some(
-                opened
-                    .map_err(|error| Report::from(error).with_exit(Exit::NOINPUT))?
-                    .read_whole(CF_OCTETS)
-                    .map_err(|error| Report::new(Exit::NOINPUT, printable::path(path), error))?,
-            ),
-        };
-        Ok(Self { text, is_named })
+        }
+    }
+
+    fn open(&self) -> Result<SafeFile, OpenError> {
+        SafeFile::open(&self.path, Kind::Map, &self.trust)
+    }
+
+    fn read(&self, file: &SafeFile) -> Result<Vec<u8>, Report> {
+        file.read_whole(CF_OCTETS)
+            .map_err(|error| Report::new(Exit::NOINPUT, printable::path(&self.path), error))
     }
 }
 
@@ -152,9 +180,8 @@ fn type_in_cf(
     if let Some(word) = sendmail_cf::map_type(text, target.name.as_bytes(), matching) {
         return named_type(target, &word);
     }
-    let path = options.sendmail_cf.as_deref().unwrap_or(Path::new(SENDMAIL_CF));
     let name = printable::octets(target.name.as_bytes());
-    let missing = format!("mapfile {name}: not found in {}", printable::path(path));
+    let missing = format!("mapfile {name}: not found in {}", printable::path(&cf.path));
     match &target.fallback {
         None => Err(Report::plain(Exit::DATAERR, missing)),
         Some(fallback) => {

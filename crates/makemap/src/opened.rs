@@ -90,7 +90,7 @@ fn attempt(
 ) -> Result<Opened, Report> {
     let path = map_path(target, info);
     let kind = if host.is_secret(&path) { Kind::Secret } else { Kind::Map };
-    let trust = host.trust(io, &path, info.readers)?;
+    let trust = host.trust(io, &path)?;
     Ok(maps::open_named(&MapName { map_type, name: path }, kind, &trust))
 }
 

@@ -1,6 +1,10 @@
 //! The command line as built: usage errors, lists of types, sendmail.cf.
 
-use crate::bench::{Bench, run};
+use std::os::unix::fs::MetadataExt;
+
+use tests::need;
+
+use crate::bench::{Bench, Said, run};
 use crate::reasons;
 
 #[test]
@@ -116,6 +120,43 @@ fn a_sendmail_cf_that_is_named_has_to_be_there() {
     assert!(said.text().contains("c.cf: no such file or directory"), "{said:?}");
     let Ok(mut theirs) = bench.theirs(["hash", "m"]) else { return };
     run(&mut theirs, b"a b\n").expect(66);
+}
+
+/// Runs ours where /etc is this directory, and without `-C`.
+fn under_etc(bench: &Bench, arguments: &[&str]) -> Option<Said> {
+    let mut command = need::own_mounts().ok()?;
+    command.args(["sh", "-c", "mount --bind etc /etc && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_makemap")]);
+    Some(run(command.args(arguments).current_dir(bench.path(".")), b"a b\n"))
+}
+
+#[test]
+fn the_sendmail_cf_of_the_host_is_read_only_for_what_needs_it() {
+    if need::root().is_err() {
+        return;
+    }
+    let bench = Bench::new();
+    let etc = bench.fresh("etc");
+    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\n");
+    bench.write("etc/group", b"root:x:0:\n");
+    std::fs::create_dir(etc.join("mail")).unwrap();
+    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=4242\n");
+    let readers: [&[&str]; 4] =
+        [&["redb", "m"], &["-o", "-r", "redb", "m"], &["-u", "redb", "m"], &["-q", "a", "redb", "m"]];
+    // On a stock Debian /etc/mail belongs to an account of sendmail's, so that nothing in it is safe.
+    for owner in [0, 4242] {
+        std::os::unix::fs::chown(etc.join("mail"), Some(owner), None).unwrap();
+        for arguments in readers {
+            let Some(said) = under_etc(&bench, arguments) else { return };
+            assert_eq!(said.expect(0).err, [""; 0], "{arguments:?}");
+        }
+        assert_eq!(
+            std::fs::metadata(bench.path("m.redb")).unwrap().uid(),
+            0,
+            "it names nobody for our own maps"
+        );
+    }
+    let Some(said) = under_etc(&bench, &["cf", "m"]) else { return };
+    assert!(said.expect(66).text().contains("(directory-owner): /etc/mail: "));
 }
 
 #[test]
