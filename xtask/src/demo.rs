@@ -203,5 +203,5 @@ const NEXT: [(&str, &str); 7] = [
     ("saslpasswd --config gatepost.toml --backup copy.redb", "a checked copy of the live store"),
     ("makemap -u redb authinfo", "the map as text again"),
     ("authcheck discover", "what the mail servers of this host keep, and who can read it"),
-    ("saslpasswd --help; makemap --help; authcheck --help", ""),
+    ("saslpasswd --help; makemap --help; authcheck --help", "everything else"),
 ];

@@ -68,6 +68,7 @@ pub(crate) fn run() -> Outcome {
     faults.extend(manifests(&workspace));
     faults.extend(licences(&all));
     faults.extend(sources(&root())?);
+    faults.extend(differences(&root())?);
     if faults.is_empty() {
         println!("house rules: all kept");
         return Ok(());
@@ -216,6 +217,28 @@ fn sources(root: &Path) -> Outcome<Vec<String>> {
     Ok(faults)
 }
 
+/// What a program does otherwise than its peer stands beside its tests; the README has every row of it.
+fn differences(root: &Path) -> Outcome<Vec<String>> {
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let readme = read(&root.join("README.md"))?;
+    let crates = std::fs::read_dir(root.join("crates")).map_err(|error| format!("crates: {error}"))?;
+    let tables = crates.filter_map(Result::ok).map(|entry| entry.path().join("DIFFERENCES.md"));
+    let mut faults = Vec::new();
+    for table in tables.filter(|table| table.exists()) {
+        let missing = missing_rows(&read(&table)?, &readme).len();
+        if missing > 0 {
+            faults.push(format!("README.md lacks {missing} rows of {}", table.display()));
+        }
+    }
+    Ok(faults)
+}
+
+fn missing_rows<'t>(table: &'t str, readme: &str) -> Vec<&'t str> {
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    rows.filter(|row| !readme.lines().any(|line| line == *row)).collect()
+}
+
 /// The rules for one file, by its path below the workspace.
 fn file_rules(path: &str, content: &str) -> Vec<String> {
     let shipped = path.starts_with("crates/") && path.contains("/src/") && !is_test_file(path);
@@ -323,6 +346,13 @@ mod tests {
         assert_eq!(arrows(&package("store", vec![dependency("credential", Value::Null)])), [""; 0]);
         assert_eq!(arrows(&package("mapfile", vec![dependency("tests", json!("dev"))])), [""; 0]);
         assert_eq!(arrows(&package("common", vec![])), ["crate common has no place in the table of arrows"]);
+    }
+
+    #[test]
+    fn a_row_that_the_readme_lacks_is_found() {
+        let table = "# T\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n";
+        assert_eq!(missing_rows(table, "| a | b |\n| 1 | 2 |\n"), [""; 0]);
+        assert_eq!(missing_rows(table, "| a | b |\n| 1 | 3 |\n"), ["| 1 | 2 |"]);
     }
 
     #[test]
