@@ -56,6 +56,8 @@ pub enum Feature {
     Encryption(u8),
     /// Bits of the metadata flags other than checksums: partitions, slices, or unknown.
     MetaFlags(u8),
+    /// Partitions without their flag.
+    Partitions(u32),
     /// Several databases in one file.
     Subdatabases,
     /// Bits of the flags of hash or btree that are not known or not for maps: record numbers as keys, fixed
@@ -71,6 +73,7 @@ impl fmt::Display for Feature {
             Self::Version(number) => write!(f, "format version {number}"),
             Self::Encryption(kind) => write!(f, "encryption {kind}"),
             Self::MetaFlags(bits) => write!(f, "partitions, slices or unknown metadata flags {bits:#x}"),
+            Self::Partitions(number) => write!(f, "{number} partitions"),
             Self::Subdatabases => write!(f, "several databases in one file"),
             Self::Flags(bits) => write!(f, "record numbers, compression or unknown flags {bits:#x}"),
             Self::HashFunction(charkey) => write!(f, "a hash function of its own, check value {charkey:#x}"),

@@ -12,7 +12,7 @@ use crate::{Fault, MapFileError};
 
 /// Positioned reads over the octets of a file: a `Vec<u8>`, a slice, or an open file of the caller's.
 pub trait PageSource: Send + Sync {
-    /// How many octets there are. Asked once, when the file is opened.
+    /// How many octets there are: the same number as long as the source is in use.
     fn length(&self) -> u64;
 
     /// Exactly `octets` octets from `offset` on: borrowed when they lie in memory anyway, else in a buffer of

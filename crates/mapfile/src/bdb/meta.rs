@@ -119,10 +119,13 @@ impl Meta {
         if encryption != 0 {
             return Err(MapFileError::Unsupported(Feature::Encryption(encryption)));
         }
-        match self.u8(26)? {
-            0 if self.u32(36)? == 0 => Ok(false),
-            CHECKSUMS if self.u32(36)? == 0 => Ok(true),
-            other => Err(MapFileError::Unsupported(Feature::MetaFlags(other & !CHECKSUMS))),
+        let flags = self.u8(26)?;
+        if flags & !CHECKSUMS != 0 {
+            return Err(MapFileError::Unsupported(Feature::MetaFlags(flags & !CHECKSUMS)));
+        }
+        match self.u32(36)? {
+            0 => Ok(flags & CHECKSUMS != 0),
+            partitions => Err(MapFileError::Unsupported(Feature::Partitions(partitions))),
         }
     }
 }
