@@ -35,6 +35,12 @@ impl From<ReplaceError> for Report {
             ReplaceError::Exists { path } => {
                 Self::new(Exit::CANTCREAT, printable::path(&path), "file exists")
             }
+            ReplaceError::Changed { path } => Self::new(
+                Exit::TEMPFAIL,
+                printable::path(&path),
+                "the file changed while the new one was being made from it",
+            )
+            .because("what others did to it meanwhile would be undone; it was left alone, so do it again"),
             ReplaceError::Failed { path, step, source } => {
                 Self::new(Exit::CANTCREAT, printable::path(&path), format_args!("cannot {step}: {source}"))
             }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod,
-    fchown, flock, fsetxattr, fstat, fsync, futimens, linkat, readlinkat, renameat, renameat_with, unlinkat,
+    fchown, flock, fsetxattr, fstat, fsync, futimens, linkat, readlinkat, renameat, renameat_with, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -51,6 +52,7 @@ pub struct Replacement {
     name: OsString,
     outfit: Outfit,
     temporary: Temporary,
+    only_over: Option<Stamp>,
 }
 
 /// What becomes of the file that was replaced, now without a name, for programs that still have it open.
@@ -89,7 +91,7 @@ impl Replacement {
             None => Outfit::of_new(request, dress, &temporary).map_err(failed)?,
         };
         let (path, kind, trust) = (request.path.to_owned(), request.kind, request.trust.clone());
-        Ok(Self { path, kind, trust, goal, name, outfit, temporary })
+        Ok(Self { path, kind, trust, goal, name, outfit, temporary, only_over: None })
     }
 
     /// The path of the file to be, as it was given.
@@ -127,6 +129,13 @@ impl Replacement {
         scratch::in_place(self.temporary.place())
     }
 
+    /// Lets the new file replace this state of the old one and no other: for one that was made from the old one, which
+    /// would undo what others have done to it meanwhile. Those who all ask for it lose nothing of each other, as the
+    /// file is compared and replaced under its lock.
+    pub fn only_over(&mut self, old: Stamp) {
+        self.only_over = Some(old);
+    }
+
     /// Gives the file its owner and, last, its mode; syncs it, renames it and syncs the directory. What would be refused
     /// when it is opened is not given the name.
     ///
@@ -141,12 +150,14 @@ impl Replacement {
         self.step("set owner and mode", self.outfit.put_on(self.temporary.keeper()))?;
         self.would_be_opened()?;
         self.step("sync", fsync(self.temporary.keeper()).map_err(Into::into))?;
-        let old = Old::hold(self.temporary.place(), &self.name, old);
+        let held = Old::hold(self.temporary.place(), &self.name);
+        self.is_over_what_was_meant(held.as_ref())?;
         self.give_name()?;
         self.temporary.has_its_final_name();
         let synced = sync_directory(self.temporary.place(), self.temporary.keeper());
         self.step("sync the directory", synced.map_err(Into::into))?;
-        self.step("touch the old file", old.map_or(Ok(()), Old::touch))?;
+        let touched = held.filter(|_| old == OldFile::Touch);
+        self.step("touch the old file", touched.map_or(Ok(()), Old::touch))?;
         self.step("look at the new file", fstat(self.temporary.keeper()).map_err(Into::into))
             .map(|stat| Stamp::of(&stat))
     }
@@ -165,6 +176,16 @@ impl Replacement {
         let facts = Facts::of(self.temporary.keeper().as_fd(), Some(place.facts()));
         let facts = self.step("look at the new file", facts)?;
         Ok(self.request().must_be_safe(Role::Last, &component, &facts)?)
+    }
+
+    fn is_over_what_was_meant(&self, held: Option<&Old>) -> Result<(), ReplaceError> {
+        let Some(meant) = self.only_over else { return Ok(()) };
+        let named = statat(self.temporary.place(), &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_meant = named.is_ok_and(|stat| Stamp::of(&stat) == meant);
+        match held {
+            Some(held) if is_meant && held.is_locked && held.is(meant) => Ok(()),
+            _ => Err(ReplaceError::Changed { path: self.path.clone() }),
+        }
     }
 
     fn give_name(&self) -> Result<(), ReplaceError> {
@@ -203,6 +224,12 @@ pub enum ReplaceError {
     /// Something is there, and nothing was to be.
     #[error("file exists: {}", display_path(path))]
     Exists {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The file is not any more what it was when the new one was made from it, or others are at work on it.
+    #[error("file changed while the new one was being made: {}", display_path(path))]
+    Changed {
         /// The path as it was given.
         path: PathBuf,
     },
@@ -333,32 +360,36 @@ fn rename_to_nothing(place: &Place, from: &OsStr, to: &OsStr) -> Result<(), Errn
 }
 
 /// The file that loses its name, held for the moment of renaming by the lock that makemap and sendmail take on a map.
-struct Old(OwnedFd);
+struct Old {
+    fd: OwnedFd,
+    is_locked: bool,
+}
 
 impl Old {
     /// A reader that never lets go of its lock is not waited for: it has the old file whole, with or without us.
-    fn hold(place: &Place, name: &OsStr, what: OldFile) -> Option<Self> {
-        if what == OldFile::Leave {
-            return None;
-        }
+    fn hold(place: &Place, name: &OsStr) -> Option<Self> {
         let fd = place.open(name, OFlags::RDONLY, Mode::empty()).ok()?;
         let until = Instant::now() + LOCK_PATIENCE;
-        while flock(&fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN)
-            && Instant::now() < until
-        {
-            thread::sleep(LOCK_PAUSE);
+        loop {
+            match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::AGAIN) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
+                answer => return Some(Self { fd, is_locked: answer.is_ok() }),
+            }
         }
-        Some(Self(fd))
+    }
+
+    fn is(&self, stamp: Stamp) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| Stamp::of(&stat) == stamp)
     }
 
     /// At least a second later than it was: the readers compare whole seconds.
     fn touch(self) -> io::Result<()> {
-        let before = fstat(&self.0)?.st_mtime;
+        let before = fstat(&self.fd)?.st_mtime;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let later = before.saturating_add(1).max(i64::try_from(now).unwrap_or_default());
         let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         let last_modification = Timespec { tv_sec: later, tv_nsec: 0 };
-        Ok(futimens(&self.0, &Timestamps { last_access, last_modification })?)
+        Ok(futimens(&self.fd, &Timestamps { last_access, last_modification })?)
     }
 }
 

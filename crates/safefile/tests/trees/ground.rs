@@ -137,6 +137,7 @@ pub(crate) fn replacing_word(result: Result<(), ReplaceError>) -> String {
         Ok(()) => "safe".to_owned(),
         Err(ReplaceError::Open(error)) => word(Err(error)),
         Err(ReplaceError::Exists { .. }) => "exists".to_owned(),
+        Err(ReplaceError::Changed { .. }) => "changed".to_owned(),
         Err(ReplaceError::Failed { source, step, .. }) => format!("{step}: {}", errno(&source)),
     }
 }

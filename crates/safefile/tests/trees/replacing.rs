@@ -348,6 +348,60 @@ fn several_makers_at_once() {
     assert_eq!(ground.names(""), ["f"]);
 }
 
+/// What is made from the old file replaces that and nothing newer, whatever happened meanwhile.
+#[test]
+fn what_others_did_meanwhile_is_not_undone() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    let path = ground.secret("f");
+    let meanwhile: [fn(&Path); 4] = [
+        |path| {
+            replace(path, Kind::Map, PRIVATE);
+        },
+        |path| fs::write(path, b"written in place").unwrap(),
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap(),
+    ];
+    for happens in meanwhile {
+        fs::write(&path, b"old").unwrap();
+        let mut new = begin(&path, Kind::Map, PRIVATE);
+        new.only_over(Stamp::look(&path).unwrap());
+        happens(&path);
+        let left = fs::read(&path).ok();
+        assert!(matches!(new.commit(OldFile::Leave), Err(ReplaceError::Changed { .. })));
+        assert_eq!(fs::read(&path).ok(), left);
+    }
+    let mut new = begin(&path, Kind::Map, PRIVATE);
+    new.only_over(Stamp::look(&path).unwrap());
+    new.commit(OldFile::Leave).unwrap();
+}
+
+#[test]
+fn makers_that_add_to_a_file_at_once_lose_nothing() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    let path = ground.secret("f");
+    fs::write(&path, b"").unwrap();
+    let add = || {
+        let old = SafeFile::open(&path, Kind::Map, &trust()).unwrap();
+        let mut new = begin(&path, Kind::Map, PRIVATE);
+        new.only_over(old.stamp());
+        new.write_all(&old.read_whole(1000).unwrap()).unwrap();
+        new.write_all(b"x").unwrap();
+        match new.commit(OldFile::Leave) {
+            Ok(_) => true,
+            Err(ReplaceError::Changed { .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| while !add() {}));
+        }
+    });
+    assert_eq!(fs::read(&path).unwrap(), [b'x'; 40]);
+}
+
 /// `(what, name, lock)`: those of dead makers go, unless somebody has a lock on them; those of living ones stay.
 #[test]
 fn what_was_left_behind_is_swept() {
