@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Io, Report, printable};
-use safefile::{ReplaceError, Replacement};
+use safefile::{Kind, ReplaceError, Replacement};
 use store::maps::sort::{DuplicateKeys, Line, Policy, Sorter};
 use store::maps::{self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence};
 
@@ -32,7 +32,10 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let mut sorter = Sorter::new(SORTED_IN_MEMORY, move || Ok(scratch));
     let old_secrecy = old.as_deref().map_or(Ok(Secrecy::Open), |old| plan.take_old(old, &mut sorter))?;
     let tally = source::read(io, target, building, &mut sorter)?;
-    let replacement = plan.settle(io, replacement, old_secrecy.max(tally.secrecy))?;
+    let mut replacement = plan.settle(io, replacement, old_secrecy.max(tally.secrecy))?;
+    if let Some(old) = &old {
+        replacement.only_over(old.stamp());
+    }
     let making = plan.making(old.as_deref());
     let duplicates = plan.write(io, replacement, &making, sorter, policy)?;
     conclude(io, target, &tally, duplicates)
@@ -107,8 +110,8 @@ impl<'a> Plan<'a> {
 
     fn open_old(&self) -> Result<Box<dyn Map>, Report> {
         let name = MapName { map_type: Some(self.map_type), name: PathBuf::from(&self.target.name) };
-        maps::open_named(&name, self.secrecy.kind(), &self.ownership.trust)
-            .map_err(|error| self.unreadable(error))
+        // As a map, not as a secret: one that others can read is narrowed, as it is without -o.
+        maps::open_named(&name, Kind::Map, &self.ownership.trust).map_err(|error| self.unreadable(error))
     }
 
     /// The entries of the old map, for `-o`.
@@ -162,6 +165,9 @@ impl<'a> Plan<'a> {
     }
 
     fn refused(&self, error: ReplaceError) -> Report {
+        if matches!(error, ReplaceError::Changed { .. }) {
+            return error.into();
+        }
         host::cannot_open_because(self.map_type.name(), self.target, &Report::from(error))
     }
 

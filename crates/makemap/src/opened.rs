@@ -13,8 +13,8 @@ use crate::options::Target;
 pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn Map>, Report> {
     let named = host.map_type.map_or(IMPLICIT, MapType::name);
     let opened = match host.map_type {
-        Some(map_type) => attempt(io, host, target, map_type.info(), Some(map_type))?,
-        None => find(io, host, target)?,
+        Some(map_type) => attempt(io, host, target, map_type.info(), Some(map_type), Purpose::Read)?,
+        None => find(io, host, target, Purpose::Read)?,
     };
     opened.map_err(|error| unreadable(named, target, error))
 }
@@ -23,7 +23,7 @@ pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn 
 /// reading; for a new one the first that can be built.
 pub(crate) fn type_to_build(io: &mut Io, host: &Host, target: &Target) -> Result<MapType, Report> {
     let first = types().iter().find(|info| info.can_write).map(|info| info.map_type);
-    match find(io, host, target)? {
+    match find(io, host, target, Purpose::Replace)? {
         Ok(map) => Ok(map.map_type()),
         Err(error) if is_missing(&error) => {
             first.ok_or_else(|| host::cannot_open(IMPLICIT, target, "no type of map can be built"))
@@ -47,14 +47,23 @@ pub(crate) fn damaged(map: &dyn Map, target: &Target, error: &MapError) -> Repor
     Report::plain(exit, format!("error reading type {} map {name}: {error}", map.map_type()))
 }
 
+/// Why a map is opened.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// For its contents: a secret that others can read is refused.
+    Read,
+    /// It is to be replaced, and is then narrowed.
+    Replace,
+}
+
 type Opened = Result<Box<dyn Map>, MapError>;
 
 /// The one file there is of that name, whatever its suffix.
-fn find(io: &mut Io, host: &Host, target: &Target) -> Result<Opened, Report> {
+fn find(io: &mut Io, host: &Host, target: &Target, purpose: Purpose) -> Result<Opened, Report> {
     let mut found: Option<Box<dyn Map>> = None;
     let mut missing = None;
     for info in candidates(Path::new(&target.name)) {
-        match attempt(io, host, target, info, None)? {
+        match attempt(io, host, target, info, None, purpose)? {
             Ok(map) => {
                 if let Some(other) = found.replace(map) {
                     return Ok(Err(MapError::Ambiguous(other.path().into(), map_path(target, info))));
@@ -87,9 +96,13 @@ fn attempt(
     target: &Target,
     info: &TypeInfo,
     map_type: Option<MapType>,
+    purpose: Purpose,
 ) -> Result<Opened, Report> {
     let path = map_path(target, info);
-    let kind = if host.is_secret(&path) { Kind::Secret } else { Kind::Map };
+    let kind = match purpose {
+        Purpose::Read if host.is_secret(&path) => Kind::Secret,
+        _ => Kind::Map,
+    };
     let trust = host.trust(io, &path)?;
     Ok(maps::open_named(&MapName { map_type, name: path }, kind, &trust))
 }

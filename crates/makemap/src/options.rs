@@ -154,7 +154,8 @@ impl Options {
 
 /// The definition of the command line: help, manual page, completions and parser are made from it.
 pub fn command() -> Command {
-    let command = Command::new("makemap")
+    // First what is common, since it brings a description of its own.
+    Common::augment_args(Command::new("makemap"))
         .about("Build a lookup map from text, write one out as text, or look keys up in one")
         .long_about(LONG_ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -171,8 +172,7 @@ pub fn command() -> Command {
                 .num_args(0..)
                 .value_parser(OsStringValueParser::new())
                 .help("Type of the map (see -l) and its name; the type's suffix is added to the name"),
-        );
-    Common::augment_args(command)
+        )
 }
 
 fn sendmail_options() -> Vec<Arg> {
@@ -394,7 +394,10 @@ mod tests {
             assert!(complaint.len() <= usage, "{arguments:?}: {text}");
             assert!(text.ends_with("type mapname\n"), "{arguments:?}: {text}");
         }
-        assert!(matches!(parse(&["--help"]), Err(Stop::Shown(help)) if help.contains("-t <DELIMITER>")));
+        let Err(Stop::Shown(help)) = parse(&["--help"]) else { panic!("no help") };
+        assert!(
+            help.starts_with("Reads keys and values from standard input") && help.contains("-t <DELIMITER>")
+        );
         assert!(
             matches!(parse(&["--version"]), Err(Stop::Shown(version)) if version.starts_with("makemap "))
         );

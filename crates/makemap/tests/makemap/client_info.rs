@@ -104,7 +104,13 @@ fn a_map_that_comes_to_hold_passwords_is_narrowed_and_never_widened() {
     let bench = Bench::new();
     run(&mut bench.ours(["redb", "m"]), b"a b\n").expect(0);
     assert_eq!(mode(&bench, "m.redb"), 0o640);
-    for options in [&["redb", "m"][..], &["-o", "-r", "redb", "m"]] {
+    let ways: [&[&str]; 4] = [
+        &["redb", "m"],
+        &["-o", "-r", "redb", "m"],
+        &["-o", "-r", "--secret", "redb", "m"],
+        &["-o", "-r", "--secret", "implicit", "m"],
+    ];
+    for options in ways {
         fs::set_permissions(bench.path("m.redb"), Permissions::from_mode(0o640)).unwrap();
         let said = run(&mut bench.ours(options), ENTRY.as_bytes()).expect(0);
         assert_eq!(mode(&bench, "m.redb"), 0o600, "{options:?}");

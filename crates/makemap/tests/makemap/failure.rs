@@ -108,3 +108,20 @@ fn two_builds_at_once_leave_one_whole_map() {
         assert_eq!(bench.names(), ["m.redb"]);
     }
 }
+
+#[test]
+fn adding_at_once_loses_nothing() {
+    reasons::check("what another did to the map meanwhile is not undone");
+    let bench = Bench::new();
+    run(&mut bench.ours(["redb", "m"]), b"").expect(0);
+    let mut slow =
+        bench.ours(["-o", "redb", "m"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = slow.stdin.take().unwrap();
+    // More than the pipe holds: it has read the old map by then.
+    stdin.write_all(&source(20_000, "slow")).unwrap();
+    run(&mut bench.ours(["-o", "redb", "m"]), b"quick one\n").expect(0);
+    drop(stdin);
+    assert_eq!(slow.wait().unwrap().code(), Some(75));
+    assert_eq!(dump(&bench), b"quick\tone\n");
+    assert_eq!(bench.names(), ["m.redb"]);
+}
