@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use tests::need;
+
 use crate::bench::{Bench, lines, run};
 use crate::reasons;
 
@@ -124,4 +126,25 @@ fn adding_at_once_loses_nothing() {
     assert_eq!(slow.wait().unwrap().code(), Some(75));
     assert_eq!(dump(&bench), b"quick\tone\n");
     assert_eq!(bench.names(), ["m.redb"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_map() {
+    let bench = Bench::new();
+    let Ok(mut command) = need::own_mounts() else { return };
+    bench.fresh("row");
+    bench.write("text", &source(200_000, "new"));
+    let script = "mount -t tmpfs -o size=4m,mode=755 none row && echo old map | \"$0\" \"$@\" || exit 1
+        before=$(cksum row/m.redb)
+        \"$0\" \"$@\" < text; echo exit $?
+        test \"$(cksum row/m.redb)\" = \"$before\" && ls -A row";
+    let program = env!("CARGO_BIN_EXE_makemap");
+    let said = run(
+        command
+            .args(["sh", "-c", script, program, "--config", "gatepost.toml", "redb", "row/m"])
+            .current_dir(bench.path("")),
+        b"",
+    );
+    assert_eq!(String::from_utf8_lossy(&said.out), "exit 74\nm.redb\n", "{said:?}");
+    assert!(said.text().contains("No space left on device"), "{said:?}");
 }

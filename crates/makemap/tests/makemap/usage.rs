@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use tests::need;
+use tests::terminal::{CTRL_D, Terminal};
 
 use crate::bench::{Bench, Said, run};
 use crate::reasons;
@@ -157,6 +158,66 @@ fn the_sendmail_cf_of_the_host_is_read_only_for_what_needs_it() {
     }
     let Some(said) = under_etc(&bench, &["cf", "m"]) else { return };
     assert!(said.expect(66).text().contains("(directory-owner): /etc/mail: "));
+}
+
+#[test]
+fn a_directory_of_another_account_is_named_in_the_configuration() {
+    if need::root().is_err() {
+        return;
+    }
+    // As Debian does with /etc/mail.
+    let bench = Bench::new();
+    let directory = bench.fresh("row");
+    let mail = safefile::Account::by_name("mail").unwrap().unwrap();
+    std::os::unix::fs::chown(&directory, Some(mail.uid.0), None).unwrap();
+    let said = run(&mut bench.ours(["redb", "row/m"]), b"a b\n").expect(73);
+    let line = format!("dir_owner = [\"{} = mail\"]", directory.display());
+    assert!(said.text().contains(&format!("fix: {line}")), "{said:?}");
+    let map = directory.join("m.redb");
+    bench.write(
+        "gatepost.toml",
+        format!("[[file]]\npath = \"{}\"\nkind = \"map\"\n{line}\n", map.display()).as_bytes(),
+    );
+    for arguments in [&["redb", "row/m"][..], &["-o", "-r", "redb", "row/m"], &["-q", "a", "redb", "row/m"]] {
+        assert_eq!(run(&mut bench.ours(arguments), b"a b\n").expect(0).err, [""; 0], "{arguments:?}");
+    }
+}
+
+#[test]
+fn reports_are_objects_for_programs() {
+    let bench = Bench::new();
+    let said = run(&mut bench.ours(["--format", "json", "redb", "m"]), b"a b\nA c\n x\n").expect(65);
+    let reports: Vec<serde_json::Value> =
+        said.err.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> =
+        reports.iter().map(|report| (&report["subject"], &report["cause"], &report["exit"])).collect();
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[0], (&"m: line 3".into(), &"syntax error (leading space)".into(), &65.into()));
+    assert_eq!(told[1], (&"m: line 2".into(), &"key a: duplicate key".into(), &65.into()));
+}
+
+#[test]
+fn a_terminal_sees_how_far_it_has_come() {
+    let bench = Bench::new();
+    let text: Vec<u8> = (0..60_000).flat_map(|number| format!("key{number} value\n").into_bytes()).collect();
+    bench.write("text", &text);
+    let shell = |name: &str, redirection: &str| {
+        let (program, directory) = (env!("CARGO_BIN_EXE_makemap"), bench.path("").display().to_string());
+        let script = format!("cd {directory} && {program} --config gatepost.toml redb {name} {redirection}");
+        Terminal::start("/bin/sh", &["-c", &script])
+    };
+    let mut terminal = shell("m", "< text");
+    terminal.wait_for("octets read");
+    terminal.wait_for("entries written");
+    assert!(terminal.end().0.success());
+    // Who types the source sees what they type, and no bar in between.
+    let mut terminal = shell("typed", "");
+    terminal.press("a b\n");
+    terminal.press(CTRL_D);
+    let (status, screen) = terminal.end();
+    assert!(status.success() && !screen.contains("octets"), "{screen}");
+    let said = run(&mut bench.ours(["-u", "redb", "typed"]), b"").expect(0);
+    assert_eq!((said.out, said.err), (b"a\tb\n".to_vec(), vec![]));
 }
 
 #[test]
