@@ -5,5 +5,6 @@
 #![allow(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
 pub mod need;
+pub mod program;
 pub mod scratch;
 pub mod terminal;
