@@ -1,7 +1,6 @@
 //! The same walk and the same judge as opening, not stopping at the first finding. Prints nothing.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -13,11 +12,11 @@ use rustix::io::Errno;
 use crate::facts::{Facts, FileType};
 use crate::judge::{Breach, judge};
 use crate::kind::{Kind, Role};
-use crate::open::{ATTEMPTS, OpenError, Request, read_whole};
+use crate::open::{ATTEMPTS, OpenError, Request, read_full, read_whole};
 use crate::refusal::Finding;
 use crate::rule::Rule;
 use crate::trust::{Exception, Trust};
-use crate::walk::{End, Fault, Place, Step, Walk};
+use crate::walk::{End, Fault, Step, Walk};
 
 /// What a walk over a path saw.
 #[derive(Debug)]
@@ -144,15 +143,28 @@ pub fn open_unsafe_for_audit(
     limit: u64,
 ) -> Result<AuditedFile, OpenError> {
     let request = Request { path, kind, trust };
-    let (audit, end) = request.survey();
-    match end {
-        None => Err(request.not_reached(audit.reached)),
-        Some(End::Directory(place)) => Err(request.failed(place.path(), Errno::ISDIR.into())),
-        Some(End::File { place, name, facts }) => {
-            let contents = request.read_unsafe(&place, &name, &facts, limit)?;
-            Ok(AuditedFile { audit, contents })
+    let (audit, component, file) = request.open_unsafe()?;
+    match read_whole(&file, limit) {
+        Ok(contents) => Ok(AuditedFile { audit, contents: Some(contents) }),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Ok(AuditedFile { audit, contents: None })
         }
+        Err(error) => Err(request.failed(&component, error)),
     }
+}
+
+/// The first octets of a regular file, at most so many, **without** asking that it be safe: enough to tell by its magic
+/// number what a file is that a program refuses to use. For the rest as [`open_unsafe_for_audit`].
+///
+/// # Errors
+/// As [`open_unsafe_for_audit`].
+pub fn peek_unsafe(path: &Path, kind: Kind, trust: &Trust, octets: usize) -> Result<Vec<u8>, OpenError> {
+    let request = Request { path, kind, trust };
+    let (_, component, file) = request.open_unsafe()?;
+    let mut start = vec![0; octets];
+    let count = read_full(&file, &mut start, 0).map_err(|error| request.failed(&component, error))?;
+    start.truncate(count);
+    Ok(start)
 }
 
 impl Request<'_> {
@@ -230,29 +242,26 @@ impl Request<'_> {
         }
     }
 
-    fn read_unsafe(
-        self,
-        place: &Place,
-        name: &OsStr,
-        seen: &Facts,
-        limit: u64,
-    ) -> Result<Option<Vec<u8>>, OpenError> {
-        let component = place.path().join(name);
+    /// Walks, and opens for reading what the walk came to, if it is a regular file; with its real path.
+    fn open_unsafe(self) -> Result<(Audit, PathBuf, File), OpenError> {
+        let (audit, end) = self.survey();
+        let (place, name, seen) = match end {
+            None => return Err(self.not_reached(audit.reached)),
+            Some(End::Directory(place)) => return Err(self.failed(place.path(), Errno::ISDIR.into())),
+            Some(End::File { place, name, facts }) => (place, name, facts),
+        };
+        let component = place.path().join(&name);
         if seen.file_type != FileType::Regular {
             let breach = Breach { rule: Rule::NotRegular, entry: None };
-            return Err(self.refused(Role::Last, &component, seen, breach));
+            return Err(self.refused(Role::Last, &component, &seen, breach));
         }
         let failed = |source| self.failed(&component, source);
-        let fd = place.open(name, OFlags::RDONLY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
-        let facts = Facts::of(fd.as_fd(), Some(seen)).map_err(failed)?;
-        if !facts.is_same_file(seen) {
+        let fd = place.open(&name, OFlags::RDONLY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+        let facts = Facts::of(fd.as_fd(), Some(&seen)).map_err(failed)?;
+        if !facts.is_same_file(&seen) {
             return Err(self.stopped(Fault::changed(component.clone(), Role::Last, facts)));
         }
-        match read_whole(&File::from(fd), limit) {
-            Ok(contents) => Ok(Some(contents)),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        Ok((audit, component, File::from(fd)))
     }
 }
 

@@ -29,7 +29,9 @@ mod trust;
 mod walk;
 
 pub use self::account::{Account, Gid, Group, Uid};
-pub use self::audit::{Audit, AuditedFile, Component, Reached, Verdict, audit, open_unsafe_for_audit};
+pub use self::audit::{
+    Audit, AuditedFile, Component, Reached, Verdict, audit, open_unsafe_for_audit, peek_unsafe,
+};
 pub use self::facts::{Facts, FileType};
 pub use self::input::{InputFile, standard_input};
 pub use self::kind::{Kind, Role, UnknownKind};

@@ -441,7 +441,7 @@ pub(crate) fn read_whole(file: &File, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Fewer octets than there is room for only at the end of the file.
-fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while let Some(room) = buffer.get_mut(done..).filter(|room| !room.is_empty()) {
         match file.read_at(room, offset.saturating_add(done as u64)) {
