@@ -5,69 +5,75 @@ use std::path::Path;
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
-use safefile::SafeFile;
+use credential::{ChangedBy, Identity, Password};
+use safefile::{SafeFile, shell_quote};
 use serde_json::json;
 use store::StoreError;
-use store::secrets::import::{self, Event, Existing, Found, ImportFault, ImportedUser, Mode, Plan, Skip};
+use store::secrets::import::{
+    self, Event, Existing, Found, ImportFault, ImportedUser, Material, Mode, Plan, Reason, Skip,
+};
 use store::secrets::{Access, SecretStore};
 use zeroize::Zeroizing;
 
-use crate::options::{Effect, Present};
+use crate::options::{Effect, Present, Source};
 use crate::sasldb;
-use crate::site::{self, Site, quoted};
+use crate::site::{self, Site};
 use crate::trouble;
 
 /// Imports a file, whose format is found by itself where it is not given.
-pub(crate) fn run(
-    io: &mut Io,
-    site: &Site,
-    path: &Path,
-    format: Option<import::Format>,
-    present: Present,
-) -> Result<Exit, Report> {
+pub(crate) fn run(io: &mut Io, site: &Site, source: &Source) -> Result<Exit, Report> {
+    let path = &source.file;
     let file = site.open_secret(path)?;
-    let format = format.map_or_else(|| find_format(&file), Ok)?;
-    let store = store(site)?;
-    let plan = plan(site, path, present)?;
-    let report = match format {
-        import::Format::Sasldb => {
-            let map = sasldb::read(&file)?;
-            let work = Work::Count(map.records().count() as u64);
-            bring_in(io, import::sasldb::read(map.as_ref()), store.as_ref(), &plan, work)?
-        }
-        import::Format::PasswdFile => {
-            let scheme = import::passwd_file::DEFAULT_SCHEME;
-            let realm = site.realm()?;
-            let users = import::passwd_file::read(file, realm, scheme);
-            bring_in(io, users, store.as_ref(), &plan, Work::Unknown)?
-        }
-        import::Format::Text => {
-            let realm = site.realm()?;
-            let users = import::text::read(file, realm);
-            bring_in(io, users, store.as_ref(), &plan, Work::Unknown)?
+    let format = source.format.map_or_else(|| find_format(&file), Ok)?;
+    let plan = plan(site, source)?;
+    let report = if format == import::Format::Sasldb {
+        let map = sasldb::read(&file)?;
+        let store = store(site)?;
+        let work = Work::Count(map.records().count() as u64);
+        bring_in(io, import::sasldb::read(map.as_ref()), store.as_ref(), &plan, work)?
+    } else {
+        let realm = site.realm(source.realm.as_deref())?;
+        let store = store(site)?;
+        let work = Work::Count(lines(&file)?);
+        let scheme = import::passwd_file::DEFAULT_SCHEME;
+        match format {
+            import::Format::PasswdFile => {
+                let users = import::passwd_file::read(file, realm, scheme);
+                bring_in(io, users, store.as_ref(), &plan, work)?
+            }
+            _ => bring_in(io, import::text::read(file, realm), store.as_ref(), &plan, work)?,
         }
     };
     say(io, site, path, format, &report)?;
     Ok(if report.failed == 0 { Exit::OK } else { Exit::DATAERR })
 }
 
-fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
-    let mut start = Zeroizing::new(vec![0; import::Format::ENOUGH]);
-    let mut filled = 0;
+/// How much there is to do, without moving the place where reading begins.
+fn lines(file: &SafeFile) -> Result<u64, Report> {
+    let mut buffer = Zeroizing::new(vec![0; import::Format::ENOUGH]);
+    let (mut count, mut offset) = (0, 0);
     loop {
-        match file.read_at(&mut start[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) => return Err(Report::new(Exit::IOERR, printable::path(file.path()), error)),
+        let read = file.read_at(&mut buffer, offset);
+        match read.map_err(|error| Report::new(Exit::IOERR, printable::path(file.path()), error))? {
+            0 => return Ok(count),
+            octets => {
+                count += buffer[..octets].iter().map(|octet| u64::from(*octet == b'\n')).sum::<u64>();
+                offset += octets as u64;
+            }
         }
     }
-    match import::Format::of(&start[..filled]) {
+}
+
+fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
+    let path = printable::path(file.path());
+    let mut start = Zeroizing::new(vec![0; import::Format::ENOUGH]);
+    let count = file.read_at(&mut start, 0).map_err(|error| Report::new(Exit::IOERR, path, error))?;
+    match import::Format::of(&start[..count]) {
         Found::Readable(format) => Ok(format),
-        Found::NotReadYet(what) => Err(Report::new(
-            Exit::DATAERR,
-            printable::path(file.path()),
-            format_args!("this is a {what} database, a format that is not yet read"),
-        )),
+        Found::NotReadYet(what) => {
+            let cause = format_args!("this is a {what} database, a format that cannot be imported yet");
+            Err(Report::new(Exit::DATAERR, path, cause))
+        }
     }
 }
 
@@ -85,14 +91,12 @@ fn store(site: &Site) -> Result<Option<SecretStore>, Report> {
     }
 }
 
-fn plan(site: &Site, path: &Path, present: Present) -> Result<Plan, Report> {
-    let app = format!("import of {}", printable::path(path));
-    let app: String = app.chars().take(LONGEST_APP).collect();
+fn plan(site: &Site, source: &Source) -> Result<Plan, Report> {
     Ok(Plan {
         policy: *site.policy(),
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         batch: BATCH,
-        existing: match present {
+        existing: match source.present {
             Present::Stay => Existing::Keep,
             Present::Replaced => Existing::Replace,
         },
@@ -100,9 +104,20 @@ fn plan(site: &Site, path: &Path, present: Present) -> Result<Plan, Report> {
             Effect::Change => Mode::Import,
             Effect::Rehearse => Mode::DryRun,
         },
-        by: site::changed_with(&app)?,
+        by: site::changed_with(&with(&source.file))?,
         now: site.now,
     })
+}
+
+/// What is recorded with each user: the import of this file, by which one that is run again knows its own. The end of a
+/// path says more than its beginning.
+fn with(file: &Path) -> String {
+    let file = printable::path(file).to_string();
+    let mut start = file.len().saturating_sub(ChangedBy::MAX - IMPORT_OF.len());
+    while !file.is_char_boundary(start) {
+        start += 1;
+    }
+    [IMPORT_OF, &file[start..]].concat()
 }
 
 fn bring_in(
@@ -133,25 +148,41 @@ fn bring_in(
     })
 }
 
-/// Reads a source through where there is no store that it could meet.
+/// Reads and judges a source where there is no store that it could meet.
 fn rehearse(
     users: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
     observe: &mut dyn FnMut(&Event<'_>),
 ) -> import::Report {
     let mut report = import::Report::default();
     for user in users {
-        match user {
-            Ok(user) => {
+        match user.and_then(judged) {
+            Ok((identity, raw, hashed)) => {
                 report.imported += 1;
-                observe(&Event::Imported(&user.identity));
+                report.raw += u64::from(raw);
+                report.hashed += u64::from(hashed);
+                observe(&Event::Imported(&identity));
             }
             Err(fault) => {
                 report.failed += 1;
+                if let Reason::Unsupported(name) = &fault.reason {
+                    *report.unsupported.entry(name.clone()).or_default() += 1;
+                }
                 observe(&Event::Failed(&fault));
             }
         }
     }
     report
+}
+
+/// Who it is, and whether the password is taken as its octets stand, or not known at all.
+fn judged(user: ImportedUser) -> Result<(Identity, bool, bool), ImportFault> {
+    match user.material {
+        Material::Verifiers(_) => Ok((user.identity, false, true)),
+        Material::Clear(secret) => match Password::import(&secret) {
+            Ok(password) => Ok((user.identity, password.is_raw(), false)),
+            Err(error) => Err(ImportFault { at: user.at, reason: error.into() }),
+        },
+    }
 }
 
 /// What a person has to know of one user. Who was imported before, or is there, is only counted.
@@ -215,7 +246,7 @@ fn say(
         io.out().line(format_args!(
             "{} is as it was. When no program reads it any more, remove it: shred -u {}",
             printable::path(path),
-            quoted(path)
+            shell_quote(path)
         ))?;
     }
     Ok(())
@@ -244,5 +275,4 @@ fn word(format: import::Format) -> &'static str {
 
 /// A transaction of a thousand users takes milliseconds; others wait no longer.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
-/// Within the limit of a record.
-const LONGEST_APP: usize = 60;
+const IMPORT_OF: &str = "import of ";

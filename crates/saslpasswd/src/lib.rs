@@ -30,7 +30,7 @@ pub fn saslpasswd(io: &mut Io, arguments: impl IntoIterator<Item = OsString>) ->
         Err(stop) => return said(io, stop),
     };
     io.set_format(options.format);
-    let site = Site::find(&options).map_err(|report| trouble::as_cyrus_numbers_it(&options.task, report))?;
+    let site = Site::find(io.program(), &options).map_err(|report| trouble::told(&options.task, report))?;
     let done = match &options.task {
         Task::Set(who, setting) => set::run(io, &site, who, setting),
         Task::Delete(who, label) => delete::run(io, &site, who, label.as_ref()),
@@ -40,12 +40,12 @@ pub fn saslpasswd(io: &mut Io, arguments: impl IntoIterator<Item = OsString>) ->
         Task::State(who, label, state) => state::set_state(io, &site, who, label.as_ref(), *state),
         Task::Expires(who, label, end) => state::set_expires(io, &site, who, label.as_ref(), *end),
         Task::Keep(who, kinds) => state::keep(io, &site, who, *kinds),
-        Task::Import(file, format, present) => import::run(io, &site, file, *format, *present),
+        Task::Import(source) => import::run(io, &site, source),
         Task::Dump(file) => moving::dump(io, &site, file),
         Task::Load(file, present) => moving::load(io, &site, file, *present),
         Task::Backup(file) => moving::backup(io, &site, file),
     };
-    done.map_err(|report| trouble::as_cyrus_numbers_it(&options.task, report))
+    done.map_err(|report| trouble::told(&options.task, report))
 }
 
 /// Runs sasldblistusers; the program's name is the first argument.

@@ -26,7 +26,7 @@ pub(crate) fn all(io: &mut Io, site: &Site) -> Result<Exit, Report> {
 
 /// `--show`.
 pub(crate) fn one(io: &mut Io, site: &Site, who: &Who) -> Result<Exit, Report> {
-    let identity = site.identity(who).map_err(|report| report.with_exit(Exit::DATAERR))?;
+    let identity = site.identity(who)?;
     let store = site.open(Access::Read)?;
     let found = store.look_up(&identity).map_err(trouble::report)?;
     let Some(stored) = found else { return Err(no_such_user(&identity)) };

@@ -8,7 +8,7 @@ use credential::DecoyKey;
 use safefile::{Dress, Kind, OldFile, Replacement};
 use serde_json::json;
 use store::StoreError;
-use store::secrets::dump::{self, Dump, DumpError, LoadError, Loaded, Merge};
+use store::secrets::dump::{self, Dump, DumpError, DumpFault, LoadError, Loaded, Merge};
 use store::secrets::{Access, Edit, NewStore, SecretStore};
 
 use crate::options::{Effect, Present};
@@ -40,27 +40,52 @@ pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> 
 /// `--load`: all of a dump or nothing, in one transaction; makes the store where none is.
 pub(crate) fn load(io: &mut Io, site: &Site, from: &Path, present: Present) -> Result<Exit, Report> {
     let file = site.open_secret(from)?;
-    let refused = |fault: dump::DumpFault| Report::new(Exit::DATAERR, printable::path(from), fault);
+    let refused = |fault: DumpFault| Report::new(Exit::DATAERR, printable::path(from), fault);
     let dump = Dump::begin(file).map_err(refused)?;
     let merge = match present {
         Present::Stay => Merge::LaterChangeWins,
         Present::Replaced => Merge::DumpWins,
     };
-    let store = site.try_open(Access::Write)?;
-    if site.effect == Effect::Rehearse {
-        let users = { dump }.try_fold(0, |users, record| record.map(|_| users + 1)).map_err(refused)?;
-        return moved(io, site, "loaded", users, from);
-    }
-    let loaded = match store {
-        Some(store) => store.write(|edit| dump.load(edit, merge)),
-        None => into_new(site, dump, merge),
+    let loaded = match (site.try_open(Access::Write)?, site.effect) {
+        (Some(store), Effect::Change) => store.write(|edit| Ok(dump.load(edit, merge)?)),
+        (Some(store), Effect::Rehearse) => {
+            store.write(|edit| Err(NotLoaded::Rehearsed(dump.load(edit, merge)?)))
+        }
+        (None, Effect::Change) => into_new(site, dump, merge).map_err(NotLoaded::Failed),
+        (None, Effect::Rehearse) => count(dump).map_err(|fault| NotLoaded::Failed(fault.into())),
     };
-    let loaded = loaded.map_err(|error| match error {
-        LoadError::Dump(fault) => refused(fault),
-        LoadError::Store(error) => trouble::report(error),
-    })?;
-    say_loaded(io, from, loaded)?;
-    Ok(Exit::OK)
+    match loaded {
+        Ok(loaded) | Err(NotLoaded::Rehearsed(loaded)) => {
+            say_loaded(io, site, from, loaded).map(|()| Exit::OK)
+        }
+        Err(NotLoaded::Failed(LoadError::Dump(fault))) => Err(refused(fault)),
+        Err(NotLoaded::Failed(LoadError::Store(error))) => Err(trouble::report(error)),
+    }
+}
+
+/// Why a transaction with a dump in it was not committed.
+enum NotLoaded {
+    /// It was not to be: this is what it would have done.
+    Rehearsed(Loaded),
+    Failed(LoadError),
+}
+
+impl From<LoadError> for NotLoaded {
+    fn from(error: LoadError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for NotLoaded {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a store that is not there would get.
+fn count<R: std::io::Read>(dump: Dump<R>) -> Result<Loaded, DumpFault> {
+    let added = { dump }.try_fold(0, |users, record| record.map(|_| users + 1))?;
+    Ok(Loaded { added, ..Loaded::default() })
 }
 
 fn into_new<R: std::io::Read>(site: &Site, dump: Dump<R>, merge: Merge) -> Result<Loaded, LoadError> {
@@ -72,18 +97,18 @@ fn into_new<R: std::io::Read>(site: &Site, dump: Dump<R>, merge: Merge) -> Resul
     SecretStore::create::<Loaded, LoadError>(&site.path, site.trust(), new, fill)
 }
 
-fn say_loaded(io: &mut Io, from: &Path, loaded: Loaded) -> Result<(), Report> {
+fn say_loaded(io: &mut Io, site: &Site, from: &Path, loaded: Loaded) -> Result<(), Report> {
     let Loaded { added, replaced, kept } = loaded;
+    let rehearsal = site.effect == Effect::Rehearse;
+    let source = printable::path(from).to_string();
     if io.format() == Format::Json {
-        let source = printable::path(from).to_string();
-        return io
-            .out()
-            .json(&json!({ "source": source, "added": added, "replaced": replaced, "kept": kept }));
+        return io.out().json(&json!({
+            "done": "loaded", "file": source, "dry_run": rehearsal,
+            "added": added, "replaced": replaced, "kept": kept,
+        }));
     }
-    io.out().line(format_args!(
-        "loaded {}: {added} added, {replaced} replaced, {kept} kept",
-        printable::path(from)
-    ))
+    let verb = if rehearsal { "would load" } else { "loaded" };
+    io.out().line(format_args!("{verb} {source}: {added} added, {replaced} replaced, {kept} kept"))
 }
 
 /// `--backup`.

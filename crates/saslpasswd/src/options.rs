@@ -11,6 +11,7 @@ use clap::builder::OsStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use cli::{Format, getopt};
+use credential::policy::KindSetError;
 use credential::{KindSet, Label, PlainRule, State, Timestamp};
 use store::secrets::import;
 
@@ -66,7 +67,7 @@ pub enum Task {
     /// `--keep` without a password: what the user's own list is; `None`: the policy's.
     Keep(Who, Option<KindSet>),
     /// `--import`.
-    Import(PathBuf, Option<import::Format>, Present),
+    Import(Source),
     /// `--dump`.
     Dump(PathBuf),
     /// `--load`.
@@ -82,6 +83,19 @@ pub struct Who {
     pub userid: OsString,
     /// The realm of a user who is named without one (`-u`); the empty one counts as not given.
     pub realm: Option<String>,
+}
+
+/// What is imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The other server's file.
+    pub file: PathBuf,
+    /// Its format, where it is not to be found by itself (`--from`).
+    pub format: Option<import::Format>,
+    /// The realm of users who are named there without one (`-u`).
+    pub realm: Option<String>,
+    /// What happens to users who are there already (`--replace`).
+    pub present: Present,
 }
 
 /// How a password is set.
@@ -173,16 +187,12 @@ impl Options {
     /// Reads the arguments, the program's name first; `program` stands before complaints.
     pub fn parse(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
         let matches = matches(program, command(), USAGE, arguments)?;
-        let wrong = |what: &str| Stop::Misused(format!("{program}: {what}\n{}", usage(program, USAGE)));
         let app = matches.get_one::<String>("app").cloned().unwrap_or_else(|| "saslpasswd".to_owned());
         if app.contains('/') {
             return Err(Stop::Misused("appname must not contain /\n".to_owned()));
         }
         Ok(Self {
-            task: task(&matches).map_err(|what| match what {
-                "" => Stop::Misused(usage(program, USAGE)),
-                what => wrong(what),
-            })?,
+            task: task(&matches).map_err(|misuse| misuse.stop(program))?,
             store: matches.get_one::<PathBuf>("store").cloned(),
             config: matches.get_one::<PathBuf>("config").cloned(),
             trusted_user: matches.get_one::<String>("trusted-user").cloned(),
@@ -257,7 +267,7 @@ pub fn list_command() -> Command {
                 .short('f'),
         )
         .arg(flag("versions", 'v', "Print versions on standard error"))
-        .arg(flag("usage", 'h', "Print the usage on standard error"))
+        .arg(flag("usage", 'h', "Print the usage on standard error and exit 1"))
         .args(common_options().into_iter().filter(|arg| arg.get_id() != "format"))
         .arg(Arg::new("operands").value_name("FILE").num_args(0..).value_parser(value_parser!(PathBuf)))
 }
@@ -267,7 +277,11 @@ fn cyrus_options() -> Vec<Arg> {
         flag("pipe", 'p', "Read the password from standard input, to its end, without prompting"),
         flag("create", 'c', "Make the store where there is none"),
         flag("delete", 'd', "Delete the user; with --label only that credential"),
-        flag("no-plain", 'n', "Never keep the password itself for this user, whatever the policy"),
+        flag(
+            "no-plain",
+            'n',
+            "Never keep the password itself for this user, whatever the policy, until --keep says else",
+        ),
         path_option("store", "FILE", "The store [default: secrets.path of the configuration]").short('f'),
         text(
             "realm",
@@ -371,8 +385,8 @@ fn matches(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<ArgMatches, Stop> {
     let misused = |cause: &str| Stop::Misused(format!("{program}: {cause}\n{}", usage(program, synopsis)));
-    let expanded = getopt::expand(&command, &['v', 'h', '?'], arguments)
-        .map_err(|misuse| misused(&misuse.to_string()))?;
+    let expanded =
+        getopt::expand(&command, &['v'], arguments).map_err(|misuse| misused(&misuse.to_string()))?;
     match command.try_get_matches_from_mut(expanded) {
         Ok(matches) if matches.get_flag("versions") => Err(Stop::Versions),
         Ok(matches) if ["usage", "usage-too"].iter().any(|name| is_set(&matches, name)) => {
@@ -395,52 +409,104 @@ fn is_set(matches: &ArgMatches, name: &str) -> bool {
 }
 
 fn usage(program: &str, synopsis: &str) -> String {
-    format!("{program}: usage: {program} {synopsis}\n    {program} --help tells more\n")
+    let letters = if synopsis == USAGE { LETTERS } else { LIST_LETTERS };
+    format!("{program}: usage: {program} {synopsis}\n{letters}\t{program} --help tells more\n")
 }
 
-/// The task, or what contradicts what (the empty text: just the usage).
-fn task(matches: &ArgMatches) -> Result<Task, &'static str> {
-    let operands: Vec<&OsString> = matches.get_many("operands").into_iter().flatten().collect();
-    let given = |name: &str| matches.contains_id(name) && matches.value_source(name) == COMMAND_LINE;
-    let named: Vec<&str> =
-        TASKS.into_iter().filter(|name| is_set(matches, name) || is_path(matches, name)).collect();
-    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
-    let setting = matches.get_flag("create") || matches.get_flag("pipe") || matches.get_flag("no-plain");
-    match (&named[..], &operands[..]) {
-        ([_, _, ..], _) => Err("only one task at a time"),
-        (["delete"], _) if matches.get_flag("create") => Err(""),
-        ([name], []) if FILE_TASKS.contains(name) => Ok(match *name {
-            "list" => Task::List,
-            "import" => Task::Import(path("import"), format(matches), present(matches)),
-            "dump" => Task::Dump(path("dump")),
-            "load" => Task::Load(path("load"), present(matches)),
-            _ => Task::Backup(path("backup")),
-        }),
-        ([name], [_, ..]) if FILE_TASKS.contains(name) => Err("this task takes no userid"),
-        (task, [userid]) => {
-            let who = Who { userid: (*userid).clone(), realm: realm(matches) };
-            let label = label(matches)?;
-            match task {
-                ["delete"] => Ok(Task::Delete(who, label)),
-                ["verify"] => Ok(Task::Verify(who, input(matches))),
-                ["show"] => Ok(Task::Show(who)),
-                ["disable"] => Ok(Task::State(who, label, State::Suspended)),
-                ["enable"] => Ok(Task::State(who, label, State::Enabled)),
-                _ if !setting && given("expires") && given("keep") => Err("only one task at a time"),
-                _ if !setting && given("expires") => {
-                    Ok(Task::Expires(who, label, expires(matches)?.and_then(Rule::into_option)))
-                }
-                _ if !setting && given("keep") => {
-                    Ok(Task::Keep(who, keep(matches)?.and_then(Rule::into_option)))
-                }
-                _ => Ok(Task::Set(who, self::setting(matches, label)?)),
-            }
-        }
-        _ => Err(""),
+/// Why options are no task.
+enum Misuse {
+    /// Nothing fits: the usage says it all.
+    Usage,
+    /// This is wrong.
+    Because(String),
+}
+
+impl Misuse {
+    fn stop(self, program: &str) -> Stop {
+        let usage = usage(program, USAGE);
+        Stop::Misused(match self {
+            Self::Usage => usage,
+            Self::Because(what) => format!("{program}: {what}\n{usage}"),
+        })
     }
 }
 
-fn setting(matches: &ArgMatches, label: Option<Label>) -> Result<Setting, &'static str> {
+impl From<&str> for Misuse {
+    fn from(what: &str) -> Self {
+        Self::Because(what.to_owned())
+    }
+}
+
+/// The task, of which there is one, and whose options all mean something.
+fn task(matches: &ArgMatches) -> Result<Task, Misuse> {
+    let operands: Vec<&OsString> = matches.get_many("operands").into_iter().flatten().collect();
+    let named: Vec<&str> = TASKS.into_iter().filter(|name| is_given(matches, name)).collect();
+    let name = match named[..] {
+        [_, _, ..] => return Err("only one task at a time".into()),
+        [name] => name,
+        [] => implied_task(matches)?,
+    };
+    if name == "delete" && matches.get_flag("create") {
+        return Err(Misuse::Usage);
+    }
+    if let Some((stray, _)) =
+        BESIDE.iter().find(|(option, tasks)| is_given(matches, option) && !tasks.contains(&name))
+    {
+        return Err(Misuse::Because(format!("{} means nothing here", spelled(stray))));
+    }
+    match operands[..] {
+        [] if STORE_TASKS.contains(&name) => store_task(matches, name),
+        [userid] if !STORE_TASKS.contains(&name) => {
+            user_task(matches, name, Who { userid: userid.clone(), realm: realm(matches) })
+        }
+        [_, ..] if STORE_TASKS.contains(&name) => Err("this task takes no userid".into()),
+        _ => Err(Misuse::Usage),
+    }
+}
+
+/// `--keep` and `--expires` alone change the user; beside `-c`, `-p` or `-n` they go along with a password.
+fn implied_task(matches: &ArgMatches) -> Result<&'static str, Misuse> {
+    let sets = ["create", "pipe", "no-plain"].into_iter().any(|name| matches.get_flag(name));
+    match (is_given(matches, "keep"), is_given(matches, "expires")) {
+        (true, true) if !sets => Err("only one task at a time, unless a password is set (-p)".into()),
+        (true, false) if !sets => Ok("keep"),
+        (false, true) if !sets => Ok("expires"),
+        _ => Ok("set"),
+    }
+}
+
+fn store_task(matches: &ArgMatches, name: &str) -> Result<Task, Misuse> {
+    if name == "list" {
+        return Ok(Task::List);
+    }
+    let file = matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+    if file.as_os_str() == "-" {
+        return Err("this takes a file, whose owner and mode can be looked at, and no stream".into());
+    }
+    let present = if matches.get_flag("replace") { Present::Replaced } else { Present::Stay };
+    Ok(match name {
+        "import" => Task::Import(Source { file, format: format(matches), realm: realm(matches), present }),
+        "load" => Task::Load(file, present),
+        "dump" => Task::Dump(file),
+        _ => Task::Backup(file),
+    })
+}
+
+fn user_task(matches: &ArgMatches, name: &str, who: Who) -> Result<Task, Misuse> {
+    let label = label(matches)?;
+    Ok(match name {
+        "delete" => Task::Delete(who, label),
+        "verify" => Task::Verify(who, input(matches)),
+        "show" => Task::Show(who),
+        "disable" => Task::State(who, label, State::Suspended),
+        "enable" => Task::State(who, label, State::Enabled),
+        "expires" => Task::Expires(who, label, expires(matches)?.and_then(Rule::into_option)),
+        "keep" => Task::Keep(who, keep(matches)?.and_then(Rule::into_option)),
+        _ => Task::Set(who, setting(matches, label)?),
+    })
+}
+
+fn setting(matches: &ArgMatches, label: Option<Label>) -> Result<Setting, Misuse> {
     Ok(Setting {
         input: input(matches),
         creation: if matches.get_flag("create") { Creation::Allowed } else { Creation::Refused },
@@ -451,8 +517,17 @@ fn setting(matches: &ArgMatches, label: Option<Label>) -> Result<Setting, &'stat
     })
 }
 
-fn is_path(matches: &ArgMatches, name: &str) -> bool {
-    matches.try_get_one::<PathBuf>(name).is_ok_and(|value| value.is_some())
+fn is_given(matches: &ArgMatches, name: &str) -> bool {
+    matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine)
+}
+
+/// An option as it is typed, for complaints.
+fn spelled(name: &str) -> String {
+    let command = command();
+    let arg = command.get_arguments().find(|arg| arg.get_id() == name);
+    let long = arg.and_then(Arg::get_long).map(|long| format!("--{long}"));
+    let short = || arg.and_then(Arg::get_short).map(|letter| format!("-{letter}"));
+    long.or_else(short).unwrap_or_else(|| name.to_owned())
 }
 
 fn input(matches: &ArgMatches) -> Input {
@@ -463,29 +538,31 @@ fn realm(matches: &ArgMatches) -> Option<String> {
     matches.get_one::<String>("realm").filter(|realm| !realm.is_empty()).cloned()
 }
 
-fn label(matches: &ArgMatches) -> Result<Option<Label>, &'static str> {
+fn label(matches: &ArgMatches) -> Result<Option<Label>, Misuse> {
     let label = matches.get_one::<String>("label").map(|label| label.parse());
-    label.transpose().map_err(|_| "a label is 1 to 64 printable characters without blanks at its ends")
+    label
+        .transpose()
+        .map_err(|_| "a label is 1 to 64 octets of printable text without blanks at its ends".into())
 }
 
-fn keep(matches: &ArgMatches) -> Result<Option<Rule<KindSet>>, &'static str> {
+fn keep(matches: &ArgMatches) -> Result<Option<Rule<KindSet>>, Misuse> {
     match matches.get_one::<String>("keep").map(String::as_str) {
         None => Ok(None),
         Some("policy") => Ok(Some(Rule::Lifted)),
         Some(list) => list
             .parse()
             .map(|kinds| Some(Rule::Is(kinds)))
-            .map_err(|_| "--keep takes `policy` or a list of argon2id, scram-sha-512, scram-sha-256, scram-sha-1, cram-md5, digest-md5, plain"),
+            .map_err(|error: KindSetError| Misuse::Because(format!("--keep: {error}, or `policy`"))),
     }
 }
 
-fn expires(matches: &ArgMatches) -> Result<Option<Rule<Timestamp>>, &'static str> {
+fn expires(matches: &ArgMatches) -> Result<Option<Rule<Timestamp>>, Misuse> {
     match matches.get_one::<String>("expires").map(String::as_str) {
         None => Ok(None),
         Some("never") => Ok(Some(Rule::Lifted)),
-        Some(text) => date::parse(text)
-            .map(|time| Some(Rule::Is(time)))
-            .ok_or("--expires takes a date (2027-01-31), a time (2027-01-31T12:00:00Z) or `never`"),
+        Some(text) => date::parse(text).map(|time| Some(Rule::Is(time))).ok_or_else(|| {
+            "--expires takes a date (2027-01-31), a time (2027-01-31T12:00:00Z) or `never`".into()
+        }),
     }
 }
 
@@ -497,23 +574,51 @@ fn format(matches: &ArgMatches) -> Option<import::Format> {
     }
 }
 
-fn present(matches: &ArgMatches) -> Present {
-    if matches.get_flag("replace") { Present::Replaced } else { Present::Stay }
-}
-
-const COMMAND_LINE: Option<clap::parser::ValueSource> = Some(clap::parser::ValueSource::CommandLine);
-
 /// Options that name a task by themselves; at most one of them.
 const TASKS: [&str; 10] =
     ["delete", "verify", "list", "show", "disable", "enable", "import", "dump", "load", "backup"];
 /// Of these, the ones that are about the whole store.
-const FILE_TASKS: [&str; 5] = ["list", "import", "dump", "load", "backup"];
+const STORE_TASKS: [&str; 5] = ["list", "import", "dump", "load", "backup"];
+
+/// Beside which tasks an option means something. Elsewhere it is an error, so that nobody believes that it was heeded;
+/// only what saslpasswd2 takes in silence beside `-d` is taken so here.
+const BESIDE: [(&str, &[&str]); 10] = [
+    ("create", &["set"]),
+    ("pipe", &["set", "verify", "delete"]),
+    ("no-plain", &["set", "delete"]),
+    ("realm", &["set", "delete", "verify", "show", "disable", "enable", "expires", "keep", "import"]),
+    ("label", &["set", "delete", "disable", "enable", "expires"]),
+    ("expires", &["set", "expires"]),
+    ("keep", &["set", "keep"]),
+    ("from", &["import"]),
+    ("replace", &["import", "load"]),
+    (
+        "dry-run",
+        &["set", "delete", "disable", "enable", "expires", "keep", "import", "dump", "load", "backup"],
+    ),
+];
 
 const DEFAULT_WAIT: u64 = 5;
 const MAX_WAIT: u64 = 86_400;
 
 const USAGE: &str = "[-v] [-c [-p] [-n]] [-d] [-a appname] [-f store] [-u REALM] userid";
 const LIST_USAGE: &str = "[-v] [[-f] file]";
+
+/// What saslpasswd2 prints below its usage, with what is true here.
+const LETTERS: &str = "\
+\t-p\tpipe mode -- no prompt, password read on stdin
+\t-c\tcreate -- make the store where there is none
+\t-d\tdelete the user
+\t-n\tnever keep the password itself, only verifiers
+\t-f file\tuse this file as store
+\t-a appname\trecord appname with the change
+\t-u REALM\trealm of a userid without one
+\t-v\tprint versions and exit
+";
+const LIST_LETTERS: &str = "\
+\t-f file\tlist this store or sasldb
+\t-v\tprint versions and exit
+";
 
 const LONG_ABOUT: &str = "\
 Sets the password of a mail user in Gatepost's store, and does what else is to be done with users' secrets.
@@ -522,24 +627,31 @@ Without --verify, --list or another task, the password is asked for twice on a t
 its end; one line end is removed. It is prepared by SASLprep (RFC 4013), turned into the verifiers that the policy \
 `[secrets] keep` names, and forgotten: the store keeps no password unless the policy says `plain`.
 
+The user's other credentials, state and own list of verifiers stay as they are. --keep and --expires change a user \
+without the password; beside -c, -p or -n they go along with a new one.
+
 Scripts written for saslpasswd2 work unchanged; README.md lists the differences.";
 
 const AFTER_HELP: &str = "\
 Examples:
   saslpasswd -c alice                        make the store if there is none, set alice's password
   saslpasswd -p bob@example.org < secret     set it from a file
+  saslpasswd --label phone alice             a second password, for a device
   saslpasswd --verify alice                  is this her password?
-  saslpasswd --import /etc/sasldb2           bring in the users of Cyrus SASL
   saslpasswd --keep argon2id,scram-sha-256 alice
+  saslpasswd --import /etc/sasldb2           bring in the users of Cyrus SASL
+  saslpasswd --backup /var/backups/secrets.redb
 
-Exit status: 0 done (or right); 1 usage, store missing, damaged or unsafe (or wrong); 7 the password was refused; \
-75 another program was writing, try again; 100 faults in the configuration. --verify and the tasks with long names leave \
-the numbers of sysexits(3) when they could not be done.";
+Exit status: 0 done (or right); 1 usage, or the store is missing, damaged or unsafe (or the password is wrong); 7 the \
+password or the name was refused; 75 another program was writing, try again; 100 faults in the configuration. --verify \
+and the tasks with long names leave the numbers of sysexits(3) when they could not be done.";
 
 const LIST_ABOUT: &str = "\
-Prints a line `user@realm: PROPERTY` for each user of a Gatepost store, as sasldblistusers2 does: PROPERTY is \
-userPassword where the password itself is kept, else the name of the strongest verifier. Of a Cyrus sasldb in Berkeley \
-DB it prints each property that is there.";
+Prints a line `user@realm: userPassword` for each user of a Gatepost store, as sasldblistusers2 does for a user who has a \
+password, whatever is kept of it; saslpasswd --list tells what. Of a Cyrus sasldb in Berkeley DB it prints each property \
+that is there.
+
+Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be listed.";
 
 #[cfg(test)]
 mod tests;

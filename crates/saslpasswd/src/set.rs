@@ -1,53 +1,59 @@
 //! A password is set: asked for, prepared, turned into verifiers, stored. Nothing here holds a transaction while it
 //! waits or computes.
 
-use cli::prompt::{self, PromptError};
-use cli::{Io, Report};
-use credential::{Credential, Identity, Password, Record, Secret, derive};
+use cli::prompt;
+use cli::{Exit, Io, Report, printable};
+use credential::{
+    Credential, Identity, KindSet, Password, PlainRule, Record, Secret, State, VerifierKind, derive,
+};
 use store::StoreError;
 use store::secrets::{Access, SecretStore, Stored};
 
-use cli::Exit;
-
-use crate::options::{Creation, Effect, Input, Setting, Who};
+use crate::options::{Creation, Effect, Input, Rule, Setting, Who};
 use crate::site::{self, Site};
-use crate::trouble;
+use crate::{state, trouble};
 
 /// Sets the password of a user who may be there already.
 pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, setting: &Setting) -> Result<Exit, Report> {
     let identity = site.identity(who)?;
+    if io.input_is_terminal() {
+        may_be_set(site, setting)?;
+    }
+    let password = Password::prepare(&read_password(io, setting.input)?).map_err(trouble::refused)?;
     let store = site.try_open(Access::Write)?;
     if store.is_none() && setting.creation == Creation::Refused {
         return Err(site.missing());
     }
-    let secret = read_password(io, setting.input)?;
-    let password = Password::prepare(&secret).map_err(|error| trouble::of_password(&error))?;
-    drop(secret);
     if site.effect == Effect::Rehearse {
         return rehearse(io, site, store.as_ref(), &identity, setting);
     }
-    match store {
-        Some(store) => put(site, &store, &identity, &password, setting),
-        None => create(site, &identity, &password, setting),
+    let record = match store {
+        Some(store) => put(site, &store, &identity, &password, setting)?,
+        None => create(site, &identity, &password, setting)?,
+    };
+    if let Some(warning) = useless(&record, site, setting) {
+        io.warn(&warning);
     }
-    .map(|()| Exit::OK)
+    Ok(Exit::OK)
+}
+
+/// Nobody types a password twice for a store that cannot take it. A pipe is read first, as saslpasswd2 does, so that
+/// what it tells of the password comes first too.
+fn may_be_set(site: &Site, setting: &Setting) -> Result<(), Report> {
+    match site.try_open(Access::Read)? {
+        None if setting.creation == Creation::Refused => Err(site.missing()),
+        _ => Ok(()),
+    }
 }
 
 /// A password from a person, twice, or from a pipe.
-pub(crate) fn read_password(io: &mut Io, input: Input) -> Result<Secret, Report> {
+fn read_password(io: &mut Io, input: Input) -> Result<Secret, Report> {
     let read = match (input, io.input_is_terminal()) {
         (Input::Ask, true) => prompt::password_twice(io),
         (Input::Pipe, true) => prompt::line_in_the_open(io),
         (_, false) => prompt::secret_to_end(io),
     };
-    read.map_err(of_prompt)
-}
-
-/// saslpasswd2's numbers for what is wrong with a password; a failing terminal or pipe is another matter.
-pub(crate) fn of_prompt(error: PromptError) -> Report {
-    let is_refused = !matches!(error, PromptError::Failed(_) | PromptError::Taken | PromptError::NoTerminal);
-    let report = Report::from(error);
-    if is_refused { report.with_exit(trouble::REFUSED) } else { report }
+    read.map_err(trouble::of_prompt)
 }
 
 /// Puts the new verifiers into the record that is there, as often as another program is faster.
@@ -57,28 +63,34 @@ fn put(
     identity: &Identity,
     password: &Password,
     setting: &Setting,
-) -> Result<(), Report> {
+) -> Result<Record, Report> {
     loop {
         let stored = store.look_up(identity).map_err(trouble::report)?;
         let seen = stored.as_ref().map(|stored| stored.revision);
         let record = with_password(site, stored, identity, password, setting)?;
         if store.write(|edit| edit.put_if(&record, seen)).map_err(trouble::report)?.is_some() {
-            return Ok(());
+            return Ok(record);
         }
     }
 }
 
 /// Makes the store with this user in it; if another program made it meanwhile, puts the user into that.
-fn create(site: &Site, identity: &Identity, password: &Password, setting: &Setting) -> Result<(), Report> {
+fn create(
+    site: &Site,
+    identity: &Identity,
+    password: &Password,
+    setting: &Setting,
+) -> Result<Record, Report> {
     let record = with_password(site, None, identity, password, setting)?;
     match site.create(|edit| edit.put(&record)) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(record),
         Err(StoreError::Exists { .. }) => put(site, &site.open(Access::Write)?, identity, password, setting),
         Err(error) => Err(trouble::report(error)),
     }
 }
 
-/// The user's record with the new password: labels and the user's own list stay.
+/// The user's record with the new password. Everything else that it says of the user stays, but for what the options
+/// change.
 fn with_password(
     site: &Site,
     stored: Option<Stored>,
@@ -86,27 +98,12 @@ fn with_password(
     password: &Password,
     setting: &Setting,
 ) -> Result<Record, Report> {
-    let mut record = match stored {
-        Some(stored) => stored.record,
-        None => Record::new(identity.clone(), site.now, site.changed_by()?),
-    };
-    record.set_plain(setting.plain);
-    if let Some(rule) = setting.keep {
-        record.set_keep(rule.into_option());
-    }
-    let policy = site.policy();
-    let kinds = record.kinds_to_make(policy);
-    let recipe = record.recipe(&setting.label, &policy.cost, site::salts()?);
+    let (mut record, kinds) = ruled(site, stored, identity, setting)?;
+    let recipe = record.recipe(&setting.label, &site.policy().cost, site::salts()?);
     let verifiers = derive(kinds, record.identity(), password, &recipe)
         .map_err(|error| Report::plain(Exit::OSERR, error))?;
-    if verifiers.is_empty() {
-        return Err(Report::plain(trouble::REFUSED, "no verifier would be left of this password")
-            .because("-n forbids `plain`, and the policy keeps nothing else")
-            .mend("name another verifier in `[secrets] keep` or with --keep"));
-    }
-    let before = record.credential(&setting.label);
     let mut credential = Credential::new(setting.label.clone(), verifiers, password.is_raw(), site.now);
-    if let Some(before) = before {
+    if let Some(before) = record.credential(&setting.label) {
         credential.created = before.created;
         credential.state = before.state;
         credential.expires = before.expires;
@@ -115,9 +112,66 @@ fn with_password(
     if let Some(rule) = setting.expires {
         credential.expires = rule.into_option();
     }
-    record.put(credential).map_err(|error| Report::plain(Exit::DATAERR, error))?;
+    record.put(credential).map_err(|error| state::refused(&error))?;
+    if let Some(kinds) = newly_allowed(setting) {
+        record.retain(kinds).map_err(|error| state::refused(&error))?;
+    }
     record.touch(site.now, site.changed_by()?);
     Ok(record)
+}
+
+/// The record under the rules that the options set, and the verifiers to make.
+fn ruled(
+    site: &Site,
+    stored: Option<Stored>,
+    identity: &Identity,
+    setting: &Setting,
+) -> Result<(Record, KindSet), Report> {
+    let mut record = match stored {
+        Some(stored) => stored.record,
+        None => Record::new(identity.clone(), site.now, site.changed_by()?),
+    };
+    if let Some(rule) = setting.keep {
+        state::set_rule(&mut record, rule.into_option());
+    }
+    if setting.plain == PlainRule::Never {
+        record.set_plain(PlainRule::Never);
+    }
+    let kinds = record.kinds_to_make(site.policy());
+    if kinds.is_empty() {
+        return Err(Report::plain(Exit::DATAERR, "no verifier would be left of this password")
+            .because("-n forbids `plain`, and nothing else would be kept")
+            .mend("name another verifier in `[secrets] keep` or with --keep"));
+    }
+    Ok((record, kinds))
+}
+
+/// What the user's other credentials may keep, where the options say anything new: a rule is about all of them.
+fn newly_allowed(setting: &Setting) -> Option<KindSet> {
+    let listed = setting.keep.and_then(Rule::into_option);
+    match setting.plain {
+        PlainRule::ByPolicy => listed,
+        PlainRule::Never => {
+            let kinds = listed.unwrap_or(KindSet::ALL.with(VerifierKind::Foreign));
+            Some(kinds.without(VerifierKind::Plain))
+        }
+    }
+}
+
+/// A password that is set and of no use yet: somebody should know.
+fn useless(record: &Record, site: &Site, setting: &Setting) -> Option<Report> {
+    let credential =
+        record.credential(&setting.label).filter(|credential| !credential.is_usable(site.now))?;
+    let user = printable::octets(&record.identity().to_string()).to_string();
+    let quoted = safefile::shell_quote(record.identity().to_string());
+    let (what, command) = match credential.state {
+        State::Suspended => ("disabled", format!("saslpasswd --enable {quoted}")),
+        State::Enabled => ("expired", format!("saslpasswd --expires never {quoted}")),
+    };
+    Some(
+        Report::new(Exit::OK, user, format_args!("the password is set, but the user is {what}"))
+            .mend(command),
+    )
 }
 
 fn rehearse(
@@ -128,17 +182,8 @@ fn rehearse(
     setting: &Setting,
 ) -> Result<Exit, Report> {
     let found = store.map(|store| store.look_up(identity).map_err(trouble::report)).transpose()?.flatten();
-    let is_there = found.as_ref().is_some_and(|stored| stored.record.credential(&setting.label).is_some());
-    let mut record = match found {
-        Some(stored) => stored.record,
-        None => Record::new(identity.clone(), site.now, site.changed_by()?),
-    };
-    record.set_plain(setting.plain);
-    if let Some(rule) = setting.keep {
-        record.set_keep(rule.into_option());
-    }
-    let kinds = record.kinds_to_make(site.policy());
-    let verb = if is_there { "replaced" } else { "created" };
-    site.confirm(io, identity, &format!("{verb}, with {kinds}"))?;
+    let (record, kinds) = ruled(site, found, identity, setting)?;
+    let verb = if record.credential(&setting.label).is_some() { "replaced" } else { "created" };
+    site.confirm(io, record.identity(), &format!("{verb}, with {kinds}"))?;
     Ok(Exit::OK)
 }

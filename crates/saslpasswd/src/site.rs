@@ -1,11 +1,10 @@
 //! The place where a task works: configuration, whom to trust, which store, who asks, and when.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Exit, Io, Report, printable};
-use config::trusted_user::{self, Files, Given};
+use config::trusted_user::{self, Files, Given, Origin, TrustedUserError};
 use config::{Config, HostAccounts};
 use credential::{ChangedBy, DecoyKey, Identity, Policy, Realm, Record, Salts, Timestamp, Username};
 use safefile::{Account, Kind, SafeFile, Trust, Uid};
@@ -32,14 +31,14 @@ pub(crate) struct Site {
 
 impl Site {
     /// Reads the configuration and finds out who is trusted.
-    pub(crate) fn find(options: &Options) -> Result<Self, Report> {
+    pub(crate) fn find(program: &str, options: &Options) -> Result<Self, Report> {
         let (config, trust) = agreed(options.config.as_deref(), options.trusted_user.as_deref())?;
-        let program = "saslpasswd";
+        let program = program.to_owned();
         Ok(Self {
             path: options.store.clone().unwrap_or_else(|| config.secrets.path.clone()),
             config,
             trust,
-            wait: Wait::up_to(options.wait).telling(move || say_that_we_wait(program)),
+            wait: Wait::up_to(options.wait).telling(move || say_that_we_wait(&program)),
             app: options.app.clone(),
             effect: options.effect,
             now: date::now(),
@@ -65,22 +64,28 @@ impl Site {
         &self.config.secrets.policy
     }
 
-    /// The realm of users who are named without one. Asks the resolver where the configuration does not say.
-    pub(crate) fn realm(&self) -> Result<Realm, Report> {
+    /// The realm of users who are named without one: `-u`, else the configuration's, for which the resolver is asked where
+    /// that does not say.
+    pub(crate) fn realm(&self, given: Option<&str>) -> Result<Realm, Report> {
+        if let Some(name) = given {
+            let shown = printable::octets(name);
+            return Realm::prepare(name).map_err(|error| trouble::refused(format_args!("{shown}: {error}")));
+        }
         let name = self.config.realm();
-        Realm::prepare(&name).map_err(|error| Report::new(Exit::CONFIG, format_args!("realm {name}"), error))
+        let shown = format!("realm {}", printable::octets(&name));
+        Realm::prepare(&name).map_err(|error| Report::new(Exit::CONFIG, shown, error))
     }
 
     /// The identity that was typed: split at the first `@`; the realm in it beats `-u`.
     pub(crate) fn identity(&self, who: &Who) -> Result<Identity, Report> {
-        let bad = |error| Report::new(Exit::code(7), printable::octets(who.userid.as_bytes()), error);
+        let bad =
+            |error| trouble::refused(format_args!("{}: {error}", printable::octets(who.userid.as_bytes())));
         let octets = who.userid.as_bytes();
         let mut parts = octets.splitn(2, |&octet| octet == b'@');
         let user = Username::from_octets(parts.next().unwrap_or_default()).map_err(bad)?;
         let realm = match (parts.next(), &who.realm) {
             (Some(realm), _) => Realm::from_octets(realm).map_err(bad)?,
-            (None, Some(realm)) => Realm::prepare(realm).map_err(bad)?,
-            (None, None) => self.realm()?,
+            (None, given) => self.realm(given.as_deref())?,
         };
         Ok(Identity::new(user, realm))
     }
@@ -177,8 +182,11 @@ fn agreed(named: Option<&Path>, flag: Option<&str>) -> Result<(Config, Trust), R
     let caller = Uid::effective();
     let config = Config::load(named, &Trust::root().caller(caller)).map_err(trouble::of_config)?;
     let given = Given { flag, sendmail_cf: None, config: Some(&config) };
-    let trusted = trusted_user::resolve(&given, Files::Ours, &HostAccounts)
-        .map_err(|error| Report::plain(Exit::CONFIG, error))?;
+    let trusted = trusted_user::resolve(&given, Files::Ours, &HostAccounts).map_err(|error| match error {
+        TrustedUserError::Unknown { origin: Origin::Flag, .. } => Report::plain(Exit::USAGE, error),
+        TrustedUserError::Unknown { .. } => Report::plain(Exit::CONFIG, error),
+        TrustedUserError::Failed(_) => Report::plain(Exit::OSERR, error),
+    })?;
     let trust = trusted.trust().caller(caller);
     Ok((config, trust))
 }
@@ -207,9 +215,4 @@ fn say_that_we_wait(program: &str) {
     if err.is_terminal() {
         let _ = writeln!(err, "{program}: waiting for another program that is writing to the store");
     }
-}
-
-/// A path as an argument, for messages that give a command.
-pub(crate) fn quoted(path: impl AsRef<OsStr>) -> String {
-    safefile::shell_quote(Path::new(path.as_ref()))
 }

@@ -1,7 +1,8 @@
 //! What is changed of a user without the password: state, end, which verifiers are kept.
 
 use cli::{Exit, Io, Report, printable};
-use credential::{Identity, KindSet, Label, State, Timestamp};
+use credential::record::RecordError;
+use credential::{Identity, KindSet, Label, PlainRule, Record, State, Timestamp, VerifierKind};
 use store::secrets::Access;
 
 use crate::date;
@@ -21,7 +22,7 @@ pub(crate) fn set_state(
         State::Enabled => "enabled",
     };
     change(io, site, who, |record| {
-        record.set_state(label, state, site.now).map_err(refused)?;
+        record.set_state(label, state, site.now).map_err(|error| refused(&error))?;
         Ok(what.to_owned())
     })
 }
@@ -39,7 +40,7 @@ pub(crate) fn set_expires(
         |end| format!("set to expire {}", date::written(end)),
     );
     change(io, site, who, |record| {
-        record.set_expires(label, end, site.now).map_err(refused)?;
+        record.set_expires(label, end, site.now).map_err(|error| refused(&error))?;
         Ok(what.clone())
     })
 }
@@ -47,11 +48,11 @@ pub(crate) fn set_expires(
 /// `--keep`: drops what is not in the list, and records it for the next password.
 pub(crate) fn keep(io: &mut Io, site: &Site, who: &Who, kinds: Option<KindSet>) -> Result<Exit, Report> {
     change(io, site, who, |record| {
-        record.set_keep(kinds);
+        set_rule(record, kinds);
         let Some(kinds) = kinds else {
             return Ok("set to keep what the policy says, from the next password on".to_owned());
         };
-        let dropped = record.retain(kinds).map_err(refused)?;
+        let dropped = record.retain(kinds).map_err(|error| refused(&error))?;
         let lacking = kinds.minus(record.kinds());
         let mut said = vec![format!("set to keep {kinds}")];
         if !dropped.is_empty() {
@@ -64,14 +65,23 @@ pub(crate) fn keep(io: &mut Io, site: &Site, who: &Who, kinds: Option<KindSet>) 
     })
 }
 
+/// Records the user's own list, or lifts it. Later words count: a list that names `plain`, and the policy, undo an earlier
+/// `-n`.
+pub(crate) fn set_rule(record: &mut Record, kinds: Option<KindSet>) {
+    record.set_keep(kinds);
+    if kinds.is_none_or(|kinds| kinds.contains(VerifierKind::Plain)) {
+        record.set_plain(PlainRule::ByPolicy);
+    }
+}
+
 /// Changes a user who must be there, and says what was done.
 fn change(
     io: &mut Io,
     site: &Site,
     who: &Who,
-    edit: impl FnMut(&mut credential::Record) -> Result<String, Report>,
+    edit: impl FnMut(&mut Record) -> Result<String, Report>,
 ) -> Result<Exit, Report> {
-    let identity = site.identity(who).map_err(|report| report.with_exit(Exit::DATAERR))?;
+    let identity = site.identity(who)?;
     let store = site.open(Access::Write)?;
     let Some(what) = site.change(&store, &identity, edit)? else { return Err(no_such_user(&identity)) };
     site.confirm(io, &identity, &what)?;
@@ -84,6 +94,14 @@ pub(crate) fn no_such_user(identity: &Identity) -> Report {
         .mend("saslpasswd --list shows who is there, each with the realm")
 }
 
-fn refused(error: credential::record::RecordError) -> Report {
-    Report::plain(Exit::DATAERR, error).because("the user could not log in any more")
+/// A change that would leave the record contradicting itself, or the user locked out.
+pub(crate) fn refused(error: &RecordError) -> Report {
+    let report = Report::plain(Exit::DATAERR, error);
+    match error {
+        RecordError::NothingLeft(_) => report
+            .because("nothing would be left to log in with")
+            .mend("set the password anew with this list: saslpasswd -p --keep LIST USERID"),
+        RecordError::NoSuchLabel(_) => report.mend("saslpasswd --show USERID names the labels"),
+        _ => report,
+    }
 }

@@ -1,35 +1,36 @@
 //! What is said when something fails, and with which number: saslpasswd2's for what saslpasswd2 does, sysexits' for the
-//! rest.
+//! rest. This is the one place that knows saslpasswd2's words and numbers.
 
+use std::fmt::Display;
 use std::path::Path;
 
+use cli::prompt::PromptError;
 use cli::{Exit, Report, printable};
 use config::ConfigError;
-use credential::PasswordError;
-use safefile::{Kind, ReplaceError, Trust, open_unsafe_for_audit};
+use safefile::{Kind, ReplaceError, Trust, peek_unsafe, shell_quote};
 use store::StoreError;
 use store::secrets::import::{self, Found};
 use zeroize::Zeroizing;
 
 use crate::options::Task;
-use crate::site::quoted;
 
 /// A failure of the store, with the number of sysexits.
 pub(crate) fn report(error: StoreError) -> Report {
     match error {
-        StoreError::Refused(error) | StoreError::NotReplaced(ReplaceError::Open(error)) => error.into(),
-        error => {
-            let exit = exit(&error);
-            let report = Report::plain(exit, &error);
-            explained(report, &error)
+        StoreError::Refused(error) => error.into(),
+        StoreError::NotReplaced(ReplaceError::Open(error)) if error.is_missing() => {
+            let parent = error.component().to_owned();
+            Report::from(error).mend(format_args!("install -d -m 0755 {}", shell_quote(parent)))
         }
+        StoreError::NotReplaced(error) => error.into(),
+        error => explained(Report::plain(exit(&error), &error), &error),
     }
 }
 
 fn exit(error: &StoreError) -> Exit {
     match error {
         StoreError::Missing { .. } => Exit::NOINPUT,
-        StoreError::Exists { .. } | StoreError::NotReplaced(_) => Exit::CANTCREAT,
+        StoreError::Exists { .. } | StoreError::Full { .. } => Exit::CANTCREAT,
         StoreError::Damaged { .. } | StoreError::Format { .. } | StoreError::Unstorable { .. } => {
             Exit::DATAERR
         }
@@ -42,7 +43,7 @@ fn explained(report: Report, error: &StoreError) -> Report {
     match error {
         StoreError::Damaged { path, .. } => report
             .because("a damaged store is never taken for an empty one")
-            .mend(format_args!("authcheck store {}", quoted(path)))
+            .mend(format_args!("authcheck store {}", shell_quote(path)))
             .mend("saslpasswd --load DUMP into a new store, or a copy made by saslpasswd --backup"),
         StoreError::Busy { .. } => report.mend("the same command with --wait SECONDS"),
         StoreError::OtherGeneration { .. } => {
@@ -56,32 +57,26 @@ fn explained(report: Report, error: &StoreError) -> Report {
 /// The store could not be opened; perhaps it is another program's database.
 pub(crate) fn not_opened(error: StoreError, path: &Path) -> Report {
     let may_be_foreign = matches!(error, StoreError::Damaged { .. } | StoreError::Refused(_));
-    match may_be_foreign.then(|| foreign(path)).flatten() {
-        Some(report) => report,
-        None => report(error),
-    }
+    let foreign = may_be_foreign.then(|| foreign(path)).flatten();
+    foreign.unwrap_or_else(|| report(error))
 }
 
-/// Says so when a path names a sasldb of Cyrus SASL, which is imported and never written to.
+/// Says so when a path names a sasldb of Cyrus SASL, which is imported and never written to. It may be unsafe: then the
+/// import says what to do about that.
 fn foreign(path: &Path) -> Option<Report> {
-    let seen = open_unsafe_for_audit(path, Kind::Secret, &Trust::root(), LARGEST_SASLDB).ok()?;
-    let contents = Zeroizing::new(seen.contents?);
-    let start = &contents[..contents.len().min(import::Format::ENOUGH)];
-    let report = |what: &str| {
-        Report::new(
-            Exit::DATAERR,
-            printable::path(path),
-            format_args!("this is a {what}, not a store of Gatepost"),
-        )
-        .because("another program owns this file; it is left as it is")
-    };
-    match import::Format::of(start) {
+    let start = peek_unsafe(path, Kind::Secret, &Trust::root(), import::Format::ENOUGH).ok()?;
+    let (what, remedy) = match import::Format::of(&Zeroizing::new(start)) {
         Found::Readable(import::Format::Sasldb) => {
-            Some(report("Berkeley DB sasldb").mend(format_args!("saslpasswd --import {}", quoted(path))))
+            ("Berkeley DB", Some(format!("saslpasswd --import {}", shell_quote(path))))
         }
-        Found::NotReadYet(what) => Some(report(&format!("{what} database, a format that is not yet read"))),
-        Found::Readable(_) => None,
-    }
+        Found::NotReadYet(what) => (what, None),
+        Found::Readable(_) => return None,
+    };
+    let unread = if remedy.is_none() { ", and of a format that cannot be imported yet" } else { "" };
+    let cause = format_args!("this is a {what} sasldb, not a store of Gatepost{unread}");
+    let report = Report::new(Exit::DATAERR, printable::path(path), cause)
+        .because("it belongs to other programs and is left as it is");
+    Some(remedy.into_iter().fold(report, Report::mend))
 }
 
 /// The configuration is unsafe, missing or wrong.
@@ -89,36 +84,48 @@ pub(crate) fn of_config(error: ConfigError) -> Report {
     match error {
         ConfigError::Open(error) => Report::from(error),
         ConfigError::Read { .. } => Report::plain(Exit::IOERR, error),
-        ConfigError::Faults(faults) => {
-            let detail = Report::several(Exit::CONFIG, faults.complaints());
-            let report = Report::plain(Exit::CONFIG, "error when parsing configuration file");
-            detail.into_iter().fold(report, Report::and)
+        ConfigError::Faults(faults) => Report::several(Exit::CONFIG, faults.complaints())
+            .unwrap_or_else(|| Report::plain(Exit::CONFIG, &faults)),
+    }
+}
+
+/// A name or password that cannot be used: saslpasswd2's words, and the reason that it does not give.
+pub(crate) fn refused(reason: impl Display) -> Report {
+    Report::plain(REFUSED, "invalid parameter supplied").because(reason)
+}
+
+/// No password was to be had. Standard input that fails is another matter than a password that is refused.
+pub(crate) fn of_prompt(error: PromptError) -> Report {
+    match error {
+        PromptError::Mismatch => Report::from(error).with_exit(REFUSED),
+        PromptError::TooLong { .. } | PromptError::Control(_) | PromptError::NotUtf8 => {
+            let report = Report::from(error);
+            refused(match report.why() {
+                Some(why) => format!("{}; {why}", report.cause()),
+                None => report.cause().to_owned(),
+            })
         }
+        PromptError::NoTerminal | PromptError::Taken | PromptError::Failed(_) => error.into(),
     }
 }
 
-/// A password that cannot be set: saslpasswd2's word and number, and the reason.
-pub(crate) fn of_password(error: &PasswordError) -> Report {
-    Report::plain(REFUSED, format_args!("invalid parameter supplied: {error}"))
-}
-
-/// What saslpasswd2 does leaves saslpasswd2's numbers behind: 1 for whatever is wrong with the database, 100 for the
-/// configuration. EX_TEMPFAIL stays: try again.
-pub(crate) fn as_cyrus_numbers_it(task: &Task, report: Report) -> Report {
-    if !matches!(task, Task::Set(..) | Task::Delete(..)) {
-        return report;
-    }
+/// What saslpasswd2 does too leaves saslpasswd2's words and numbers, before our own words: 7 for what is refused, 1 for
+/// whatever is wrong with the database, 100 for the configuration. `EX_TEMPFAIL` stays: try again. What saslpasswd2
+/// cannot do leaves the numbers of sysexits.
+pub(crate) fn told(task: &Task, report: Report) -> Report {
+    let is_cyrus = matches!(task, Task::Set(..) | Task::Delete(..));
     match report.exit() {
-        Exit::CONFIG => report.with_exit(CONFIGURATION),
-        REFUSED | Exit::TEMPFAIL | Exit::OK => report,
+        Exit::OK | Exit::TEMPFAIL => report,
+        REFUSED if is_cyrus => report,
+        REFUSED => report.with_exit(Exit::DATAERR),
+        _ if !is_cyrus => report,
+        Exit::CONFIG => Report::plain(CONFIGURATION, "error when parsing configuration file").and(report),
         _ => Report::plain(GENERIC, "generic failure").and(report),
     }
 }
 
-/// A sasldb of a million users is smaller.
-const LARGEST_SASLDB: u64 = 1 << 30;
 /// SASL_BADPARAM.
-pub(crate) const REFUSED: Exit = Exit::code(7);
+const REFUSED: Exit = Exit::code(7);
 /// SASL_FAIL.
 const GENERIC: Exit = Exit::code(1);
 /// SASL_CONFIGERR.

@@ -1,24 +1,25 @@
 //! sasldblistusers: a line for each user, as sasldblistusers2 prints it, of a store or of a Cyrus sasldb.
 
 use cli::{Exit, Io, Report, printable};
-use credential::VerifierKind;
-use safefile::{Kind, Trust, open_unsafe_for_audit};
-use store::StoreError;
-use store::secrets::{Access, SecretStore};
+use safefile::{Kind, Trust, peek_unsafe};
+use store::secrets::Access;
+use store::secrets::import::{Format, Found};
+use zeroize::Zeroizing;
 
 use crate::options::ListOptions;
 use crate::sasldb;
 use crate::site::Site;
 use crate::trouble;
 
-/// Lists. Like its peer it leaves 0 behind even when it fails, so that scripts work on; but it says why it failed.
+/// Lists. Where there is no such file it leaves 0 behind, as its peer does; but it says why it failed, and a file that is
+/// there and cannot be listed, which a script must not take for one without users, is a failure.
 pub(crate) fn run(io: &mut Io, options: &ListOptions) -> Result<Exit, Report> {
-    let site = Site::to_list(options).map_err(|report| report.with_exit(Exit::code(1)))?;
+    let site = Site::to_list(options).map_err(|report| report.with_exit(FAILED))?;
     match list(io, &site) {
         Err(report) if !report.is_quiet() => {
             io.err().line("listusers failed");
             io.report(&report);
-            Ok(Exit::OK)
+            Ok(if report.exit() == Exit::NOINPUT { Exit::OK } else { FAILED })
         }
         done => done.map(|()| Exit::OK),
     }
@@ -28,19 +29,10 @@ fn list(io: &mut Io, site: &Site) -> Result<(), Report> {
     if is_berkeley_db(site) {
         return list_sasldb(io, site);
     }
-    list_store(io, &site.open(Access::Read)?)
-}
-
-fn list_store(io: &mut Io, store: &SecretStore) -> Result<(), Report> {
+    let store = site.open(Access::Read)?;
     for record in store.list() {
-        let record = record.map_err(|error: StoreError| trouble::report(error))?;
-        let kinds = record.kinds();
-        let property = match kinds.strongest() {
-            _ if kinds.contains(VerifierKind::Plain) => PASSWORD,
-            Some(kind) => kind.name(),
-            None => "",
-        };
-        line(io, record.identity().to_string().as_bytes(), property.as_bytes())?;
+        let identity = record.map_err(trouble::report)?.identity().to_string();
+        line(io, identity.as_bytes(), PASSWORD)?;
     }
     Ok(())
 }
@@ -51,7 +43,7 @@ fn list_sasldb(io: &mut Io, site: &Site) -> Result<(), Report> {
     for record in map.records() {
         let record =
             record.map_err(|error| Report::new(Exit::DATAERR, printable::path(&site.path), error))?;
-        let value = zeroize::Zeroizing::new(record.value);
+        let value = Zeroizing::new(record.value);
         let parts: Vec<&[u8]> = record.key.split(|&octet| octet == 0).collect();
         match parts[..] {
             // The version marks of SASLv1 are no users.
@@ -67,19 +59,24 @@ fn list_sasldb(io: &mut Io, site: &Site) -> Result<(), Report> {
     Ok(())
 }
 
+/// Octets as they stand, which is what a script compares; but nothing that a terminal would obey reaches one, and no
+/// name makes lines of its own.
 fn line(io: &mut Io, user: &[u8], property: &[u8]) -> Result<(), Report> {
-    io.out().line(format_args!("{}: {}", printable::octets(user), printable::octets(property)))
+    let line = [user, b": ", property].concat();
+    if io.out().is_terminal() || line.iter().any(u8::is_ascii_control) {
+        return io.out().line(printable::octets(&line));
+    }
+    io.out().octets(&line)?;
+    io.out().octets(b"\n")
 }
 
 /// Only looked at to choose the reader, which then opens the file as a secret.
 fn is_berkeley_db(site: &Site) -> bool {
-    let seen = open_unsafe_for_audit(&site.path, Kind::Secret, &Trust::root(), LARGEST);
-    let contents = seen.ok().and_then(|seen| seen.contents).map(zeroize::Zeroizing::new);
-    contents.is_some_and(|contents| {
-        matches!(mapfile::detect(&contents), Some(mapfile::Detected::Hash | mapfile::Detected::Btree))
-    })
+    let start = peek_unsafe(&site.path, Kind::Secret, &Trust::root(), Format::ENOUGH).map(Zeroizing::new);
+    start.is_ok_and(|start| Format::of(&start) == Found::Readable(Format::Sasldb))
 }
 
-/// The property under which Cyrus keeps a password in clear.
-const PASSWORD: &str = "userPassword";
-const LARGEST: u64 = 1 << 30;
+/// The property of a user who has a password, in Cyrus' words.
+const PASSWORD: &[u8] = b"userPassword";
+/// What sasldblistusers2 leaves behind when it could not begin.
+const FAILED: Exit = Exit::code(1);

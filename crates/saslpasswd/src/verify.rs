@@ -8,13 +8,12 @@ use credential::{Secret, Verdict};
 use store::secrets::{Access, Secrets};
 
 use crate::options::{Input, Who};
-use crate::set::of_prompt;
 use crate::site::Site;
 use crate::trouble;
 
 /// Reads a password and says whether it is right: exit 0, or 1.
 pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, input: Input) -> Result<Exit, Report> {
-    let identity = site.identity(who).map_err(|report| report.with_exit(Exit::DATAERR))?;
+    let identity = site.identity(who)?;
     let store = site.open(Access::Read)?;
     let candidate = read(io, input)?;
     let found = store.look_up(&identity).map_err(trouble::report)?;
@@ -36,7 +35,7 @@ fn read(io: &mut Io, input: Input) -> Result<Secret, Report> {
         (Input::Pipe, true) => prompt::line_in_the_open(io),
         (_, false) => prompt::secret_to_end(io),
     };
-    read.map_err(|error| of_prompt(error).with_exit(Exit::DATAERR))
+    read.map_err(trouble::of_prompt)
 }
 
 fn say(io: &mut Io, user: &str, is_right: bool) -> Result<(), Report> {
