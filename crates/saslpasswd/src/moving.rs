@@ -1,6 +1,6 @@
 //! The whole store, moved: dump and load as JSON lines, backup as a checked copy.
 
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Read, Write as _};
 use std::path::Path;
 
 use cli::{Exit, Format, Io, Report, printable};
@@ -22,9 +22,8 @@ pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> 
         let users = store::secrets::Secrets::counts(&store).map_err(trouble::report)?.users;
         return moved(io, site, "dumped", users, to);
     }
-    let not_made = |error: safefile::ReplaceError| Report::from(error).with_exit(Exit::CANTCREAT);
     let dress = Dress { owner: None, group: None, mode: 0o600 };
-    let file = Replacement::begin(to, Kind::Secret, &site.trust_for(to), dress).map_err(not_made)?;
+    let file = Replacement::begin(to, Kind::Secret, &site.trust_for(to), dress).map_err(Report::from)?;
     let mut out = BufWriter::new(file);
     let users = dump::write(&store, &mut out).map_err(|error| match error {
         DumpError::Store(error) => trouble::report(error),
@@ -33,7 +32,7 @@ pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> 
     out.flush().map_err(|error| Report::new(Exit::IOERR, printable::path(to), error))?;
     let file =
         out.into_inner().map_err(|error| Report::new(Exit::IOERR, printable::path(to), error.error()))?;
-    file.commit(OldFile::Leave).map_err(not_made)?;
+    file.commit(OldFile::Leave).map_err(Report::from)?;
     moved(io, site, "dumped", users, to)
 }
 
@@ -46,49 +45,40 @@ pub(crate) fn load(io: &mut Io, site: &Site, from: &Path, present: Present) -> R
         Present::Stay => Merge::LaterChangeWins,
         Present::Replaced => Merge::DumpWins,
     };
-    let loaded = match (site.try_open(Access::Write)?, site.effect) {
-        (Some(store), Effect::Change) => store.write(|edit| Ok(dump.load(edit, merge)?)),
-        (Some(store), Effect::Rehearse) => {
-            store.write(|edit| Err(NotLoaded::Rehearsed(dump.load(edit, merge)?)))
-        }
-        (None, Effect::Change) => into_new(site, dump, merge).map_err(NotLoaded::Failed),
-        (None, Effect::Rehearse) => count(dump).map_err(|fault| NotLoaded::Failed(fault.into())),
+    let store = site.try_open(Access::Write)?;
+    let loaded = match (store, site.effect) {
+        (Some(store), Effect::Change) => store.write(|edit| dump.load(edit, merge)),
+        (None, Effect::Change) => into_new(site, dump, merge),
+        (store, Effect::Rehearse) => rehearse(dump, store.as_ref(), merge),
     };
-    match loaded {
-        Ok(loaded) | Err(NotLoaded::Rehearsed(loaded)) => {
-            say_loaded(io, site, from, loaded).map(|()| Exit::OK)
+    let loaded = loaded.map_err(|error| match error {
+        LoadError::Dump(fault) => refused(fault),
+        LoadError::Store(error) => trouble::report(error),
+    })?;
+    say_loaded(io, site, from, loaded)?;
+    Ok(Exit::OK)
+}
+
+/// What a load would do, found out without a transaction, so that nobody has to wait for it.
+fn rehearse<R: Read>(dump: Dump<R>, store: Option<&SecretStore>, merge: Merge) -> Result<Loaded, LoadError> {
+    let mut loaded = Loaded::default();
+    for record in dump {
+        let record = record?;
+        let found = store.map(|store| store.look_up(record.identity())).transpose()?.flatten();
+        match found {
+            None => loaded.added += 1,
+            Some(stored)
+                if merge == Merge::LaterChangeWins && stored.record.changed() >= record.changed() =>
+            {
+                loaded.kept += 1;
+            }
+            Some(_) => loaded.replaced += 1,
         }
-        Err(NotLoaded::Failed(LoadError::Dump(fault))) => Err(refused(fault)),
-        Err(NotLoaded::Failed(LoadError::Store(error))) => Err(trouble::report(error)),
     }
+    Ok(loaded)
 }
 
-/// Why a transaction with a dump in it was not committed.
-enum NotLoaded {
-    /// It was not to be: this is what it would have done.
-    Rehearsed(Loaded),
-    Failed(LoadError),
-}
-
-impl From<LoadError> for NotLoaded {
-    fn from(error: LoadError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<StoreError> for NotLoaded {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// What a store that is not there would get.
-fn count<R: std::io::Read>(dump: Dump<R>) -> Result<Loaded, DumpFault> {
-    let added = { dump }.try_fold(0, |users, record| record.map(|_| users + 1))?;
-    Ok(Loaded { added, ..Loaded::default() })
-}
-
-fn into_new<R: std::io::Read>(site: &Site, dump: Dump<R>, merge: Merge) -> Result<Loaded, LoadError> {
+fn into_new<R: Read>(site: &Site, dump: Dump<R>, merge: Merge) -> Result<Loaded, LoadError> {
     let new = NewStore {
         decoy_key: DecoyKey::new(*dump.header().decoy_key.expose()),
         created: dump.header().created,

@@ -110,8 +110,9 @@ impl Site {
         self.try_open(access)?.ok_or_else(|| self.missing())
     }
 
-    /// Opens the store; `None`: nothing is there.
+    /// Opens the store; `None`: nothing is there. Who only rehearses does not touch it.
     pub(crate) fn try_open(&self, access: Access) -> Result<Option<SecretStore>, Report> {
+        let access = if self.effect == Effect::Rehearse { Access::Read } else { access };
         match SecretStore::open(&self.path, &self.trust, access, self.wait.clone()) {
             Ok(store) => Ok(Some(store)),
             Err(StoreError::Missing { .. }) => Ok(None),

@@ -1,449 +1,610 @@
-//! The conformance table of saslpasswd2 2.1.28, run against both programs: the real one shows that the table is true,
-//! ours that it is the same, or differs in the way that is written beside the row. What a person types at a terminal
-//! (rows 40 to 43) is in `terminal`.
+//! The conformance table, run against ours and against the real programs: the same rows, so that the table is known to
+//! be true. What differs stands in DIFFERENCES.md, which is written from the rows.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+mod rows;
 
-use crate::bench::{Bench, Run, host, run, shown};
+use std::fmt::{self, Write as _};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-/// Users by `user@realm`, with their passwords.
-type Users = BTreeMap<String, Vec<u8>>;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use tests::need;
+use tests::terminal::Terminal;
 
-/// What is there before.
+use crate::place::{self, Place, Ran, SASLDBLISTUSERS, SASLPASSWD};
+use rows::{TYPED, Typed, rows};
+
+/// One row.
 #[derive(Clone, Copy)]
-enum Before {
-    /// No database.
-    Nothing,
-    /// One without users.
-    Empty,
-    /// alice, with the password `old`.
-    Alice,
-}
-
-/// What a program leaves behind.
-struct Left {
-    exit: i32,
-    /// Has to be on standard error; empty: nothing at all may be there.
-    err: &'static str,
-    /// User, realm (`HOST` is the host's name), password.
-    users: &'static [(&'static str, &'static str, &'static [u8])],
-}
-
 struct Row {
     number: &'static str,
-    before: Before,
+    tool: Tool,
     arguments: &'static [&'static str],
-    /// In pieces, with a pause between them.
-    input: &'static [&'static [u8]],
-    theirs: Left,
-    /// What ours leaves behind where that is something else.
-    ours: Option<Left>,
+    /// Whether `-f DB` stands before the arguments.
+    names_database: bool,
+    before: Before,
+    input: Input,
+    conf: Option<Conf>,
+    theirs: Outcome,
+    ours: Ours,
 }
 
-const fn left(
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Set,
+    List,
+}
+
+/// What is at the database's path before.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    /// A database without users.
+    Empty,
+    /// User, realm, password.
+    Users(&'static [(&'static str, &'static str, &'static str)]),
+    EmptyFile,
+    Text,
+    Directory,
+    Fixture(&'static str),
+}
+
+#[derive(Clone, Copy)]
+enum Input {
+    Octets(&'static [u8]),
+    /// Each is written when the one before has been read.
+    Pieces(&'static [&'static [u8]]),
+    /// It stays open and brings nothing: who reads it, hangs.
+    Unread,
+    Closed,
+    Directory,
+}
+
+#[derive(Clone, Copy)]
+struct Conf {
+    theirs: &'static str,
+    ours: &'static str,
+}
+
+#[derive(Clone, Copy)]
+struct Outcome {
     exit: i32,
-    err: &'static str,
-    users: &'static [(&'static str, &'static str, &'static [u8])],
-) -> Left {
-    Left { exit, err, users }
+    out: Said,
+    err: Said,
+    after: After,
 }
 
-const fn same(
-    number: &'static str,
-    before: Before,
-    arguments: &'static [&'static str],
-    input: &'static [&'static [u8]],
-    theirs: Left,
-) -> Row {
-    Row { number, before, arguments, input, theirs, ours: None }
+#[derive(Clone, Copy)]
+enum Said {
+    Nothing,
+    Something,
+    Anything,
+    Has(&'static str),
+    /// These lines, in any order.
+    Is(&'static [&'static str]),
 }
 
-const fn differs(
-    number: &'static str,
-    before: Before,
-    arguments: &'static [&'static str],
-    input: &'static [&'static [u8]],
-    theirs: Left,
-    ours: Left,
-) -> Row {
-    Row { number, before, arguments, input, theirs, ours: Some(ours) }
+/// What is at the database's path afterwards.
+#[derive(Clone, Copy)]
+enum After {
+    Nothing,
+    /// What was there before, octet by octet.
+    Untouched,
+    /// Something else than before.
+    Changed,
+    /// One user with this password.
+    One(&'static str, &'static str, &'static [u8]),
+    /// These users; `None`: without clear text.
+    Users(&'static [(&'static str, &'static str, Option<&'static [u8]>)]),
 }
 
-const ALICE: &[(&str, &str, &[u8])] = &[("alice", "HOST", b"secret")];
-const OLD: &[(&str, &str, &[u8])] = &[("alice", "HOST", b"old")];
-const NOBODY: &[(&str, &str, &[u8])] = &[];
-const LONG: &[u8] = &[b'x'; 3000];
-const TOO_LONG: &[u8] = &[b'x'; 4097];
-const INVALID: &str = "invalid parameter supplied";
-const FAILED: &str = "generic failure";
+#[derive(Clone, Copy)]
+enum Ours {
+    Same,
+    Differs(Outcome, &'static str),
+}
 
-use Before::{Alice, Empty, Nothing};
-
-const ROWS: &[Row] = &[
-    same(
-        "1",
-        Nothing,
-        &["-p", "-c", "-u", "vm", "alice"],
-        &[b"secret\n"],
-        left(0, "", &[("alice", "vm", b"secret")]),
-    ),
-    same("2", Nothing, &["-c", "alice"], &[b"secret"], left(0, "", ALICE)),
-    differs(
-        "3, no store",
-        Nothing,
-        &["-p", "alice"],
-        &[b"secret\n"],
-        left(0, "", ALICE),
-        left(1, "no such store", NOBODY),
-    ),
-    same("3", Empty, &["-p", "alice"], &[b"secret\n"], left(0, "", ALICE)),
-    same("4", Alice, &["-p", "-c", "alice"], &[b"new\n"], left(0, "", &[("alice", "HOST", b"new")])),
-    same("5", Empty, &["-p", "alice@a@b"], &[b"secret\n"], left(0, "", &[("alice", "a@b", b"secret")])),
-    same("6", Empty, &["-p", "-u", "z", "alice@"], &[b"secret\n"], left(0, "", &[("alice", "", b"secret")])),
-    same(
-        "7",
-        Empty,
-        &["-p", "-u", "z", "alice@r"],
-        &[b"secret\n"],
-        left(0, "", &[("alice", "r", b"secret")]),
-    ),
-    same("8", Empty, &["-p", "@r"], &[b"secret\n"], left(0, "", &[("", "r", b"secret")])),
-    same("9", Empty, &["-p", ""], &[b"secret\n"], left(0, "", &[("", "HOST", b"secret")])),
-    same("10", Empty, &["-p", "-u", "", "alice"], &[b"secret\n"], left(0, "", ALICE)),
-    same("11", Empty, &["-p", "alice"], &[], left(7, INVALID, NOBODY)),
-    same("12", Empty, &["-p", "alice"], &[b"\n"], left(7, INVALID, NOBODY)),
-    differs(
-        "13",
-        Empty,
-        &["-p", "alice"],
-        &[b"secret\r\n"],
-        left(0, "", &[("alice", "HOST", b"secret\r")]),
-        left(0, "", ALICE),
-    ),
-    differs(
-        "14",
-        Empty,
-        &["-p", "alice"],
-        &[b"\r\n"],
-        left(0, "", &[("alice", "HOST", b"\r")]),
-        left(7, INVALID, NOBODY),
-    ),
-    differs(
-        "15",
-        Empty,
-        &["-p", "alice"],
-        &[b"secret\n\n"],
-        left(0, "", &[("alice", "HOST", b"secret\n")]),
-        left(7, "U+000A", NOBODY),
-    ),
-    same("16", Empty, &["-p", "alice"], &[b" a b \n"], left(0, "", &[("alice", "HOST", b" a b ")])),
-    differs(
-        "17",
-        Empty,
-        &["-p", "alice"],
-        &[b"ab\0cd\n"],
-        left(0, "", &[("alice", "HOST", b"ab")]),
-        left(7, "NUL at octet 3", NOBODY),
-    ),
-    differs(
-        "18",
-        Empty,
-        &["-p", "alice"],
-        &[b"\0cd\n"],
-        left(0, "", &[("alice", "HOST", b"")]),
-        left(7, "NUL at octet 1", NOBODY),
-    ),
-    differs(
-        "19",
-        Empty,
-        &["-p", "alice"],
-        &[b"p\xc3\xa4\xff\n"],
-        left(0, "", &[("alice", "HOST", b"p\xc3\xa4\xff")]),
-        left(7, "not UTF-8 at octet 4", NOBODY),
-    ),
-    same(
-        "20",
-        Empty,
-        &["-p", "alice"],
-        &[LONG.split_at(2048).0],
-        left(0, "", &[("alice", "HOST", LONG.split_at(2048).0)]),
-    ),
-    differs(
-        "21",
-        Empty,
-        &["-p", "alice"],
-        &[LONG],
-        left(0, "", &[("alice", "HOST", LONG.split_at(2048).0)]),
-        left(0, "", &[("alice", "HOST", LONG)]),
-    ),
-    differs(
-        "21, too long",
-        Empty,
-        &["-p", "alice"],
-        &[TOO_LONG],
-        left(0, "", &[("alice", "HOST", LONG.split_at(2048).0)]),
-        left(7, "longer than 4096 octets", NOBODY),
-    ),
-    differs(
-        "22",
-        Empty,
-        &["-p", "alice"],
-        &[b"sec", b"ret\n"],
-        left(0, "", &[("alice", "HOST", b"sec")]),
-        left(0, "", ALICE),
-    ),
-    differs("23", Empty, &["-p", "-n", "alice"], &[b"secret\n"], left(0, "", NOBODY), left(0, "", ALICE)),
-    same("24", Alice, &["-d", "alice"], &[], left(0, "", NOBODY)),
-    same("25", Empty, &["-d", "alice"], &[], left(0, "", NOBODY)),
-    differs("26", Nothing, &["-d", "alice"], &[], left(0, "", NOBODY), left(0, "no such store", NOBODY)),
-    same("27", Nothing, &["-c", "-d", "alice"], &[], left(1, "usage", NOBODY)),
-    same("28", Nothing, &["-p"], &[], left(1, "usage", NOBODY)),
-    same("28, two", Nothing, &["-p", "alice", "bob"], &[], left(1, "usage", NOBODY)),
-    same("29", Nothing, &["-z", "alice"], &[], left(1, "invalid option -- 'z'", NOBODY)),
-    same("29, usage", Nothing, &["-z", "alice"], &[], left(1, "usage: ", NOBODY)),
-    same("30", Nothing, &["-v"], &[], left(0, ".", NOBODY)),
-    same("30, the rest is not looked at", Nothing, &["-v", "-z", "a", "b"], &[], left(0, ".", NOBODY)),
-    same("31", Nothing, &["-h"], &[], left(1, "usage", NOBODY)),
-    same(
-        "32",
-        Nothing,
-        &["-a", "x/y", "-p", "alice"],
-        &[b"secret\n"],
-        left(1, "appname must not contain /", NOBODY),
-    ),
-    same(
-        "33",
-        Nothing,
-        &["-p", "-c", "-f", "/nonexistent/x", "alice"],
-        &[b"secret\n"],
-        left(1, FAILED, NOBODY),
-    ),
-    same("34", Nothing, &["-p", "-c", "-f", "DIR", "alice"], &[b"secret\n"], left(1, FAILED, NOBODY)),
-    same("38", Empty, &["alice", "-p"], &[b"secret\n"], left(0, "", ALICE)),
-    same("39", Empty, &["-p", "--", "-alice"], &[b"secret\n"], left(0, "", &[("-alice", "HOST", b"secret")])),
-    same(
-        "a password is not read to be deleted",
-        Alice,
-        &["-d", "alice"],
-        &[b"secret\n"],
-        left(0, "", NOBODY),
-    ),
-    same("letters in one word", Nothing, &["-cp", "alice"], &[b"secret\n"], left(0, "", ALICE)),
-    same(
-        "a value in the same word",
-        Nothing,
-        &["-cpuvm", "alice"],
-        &[b"secret\n"],
-        left(0, "", &[("alice", "vm", b"secret")]),
-    ),
-    same(
-        "an option twice",
-        Nothing,
-        &["-c", "-c", "-p", "-u", "a", "-u", "vm", "alice"],
-        &[b"secret\n"],
-        left(0, "", &[("alice", "vm", b"secret")]),
-    ),
-    same(
-        "a missing value",
-        Nothing,
-        &["-p", "alice", "-u"],
-        &[b"secret\n"],
-        left(1, "option requires an argument -- 'u'", NOBODY),
-    ),
-    same("another password stays", Alice, &["-p", "alice"], &[], left(7, INVALID, OLD)),
-];
+/// A user as a database has it: name, realm, password where it is kept.
+type User = (String, String, Option<Vec<u8>>);
 
 #[test]
-fn ours_does_what_the_table_says() {
-    for row in ROWS {
-        let bench = Bench::new();
-        prepare(row.before, |arguments, input| bench.saslpasswd(arguments, input));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saslpasswd"));
-        command.arg("--config").arg(bench.path("gatepost.toml")).args(bench.resolved(row.arguments));
-        let expected = row.ours.as_ref().unwrap_or(&row.theirs);
-        let done = run(command, row.input);
-        check(row, "ours", expected, &done);
-        let listed: Vec<String> =
-            bench.users().iter().map(|line| line.rsplit_once(": ").unwrap().0.to_owned()).collect();
-        let users = users(expected);
-        assert_eq!(listed, users.keys().cloned().collect::<Vec<_>>(), "row {}: {done:?}", row.number);
-        for (user, password) in users {
-            assert!(bench.verifies(&user, &password), "row {}: {user}: {done:?}", row.number);
+fn ours_do_what_the_table_says() {
+    let bench = OurBench { name: "saslpasswd2", list_name: "sasldblistusers2" };
+    let wrong: Vec<_> = rows().iter().filter_map(|row| complaint(&bench, row, row.of_ours())).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_is_true_of_the_real_programs() {
+    let Ok(bench) = TheirBench::find() else { return };
+    let wrong: Vec<_> = rows().iter().filter_map(|row| complaint(&bench, row, &row.theirs)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_is_true_of_ours_at_a_terminal() {
+    for row in &TYPED {
+        check_typed(&OurBench { name: "saslpasswd", list_name: "" }, row);
+    }
+}
+
+#[test]
+fn the_table_is_true_of_the_real_programs_at_a_terminal() {
+    let Ok(bench) = TheirBench::find() else { return };
+    for row in &TYPED {
+        check_typed(&bench, row);
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_here() {
+    let all = rows();
+    let numbers: Vec<&str> = all.iter().map(|row| row.number).chain(TYPED.map(|row| row.number)).collect();
+    for number in (1..=50).map(|number: u32| number.to_string()) {
+        assert!(numbers.contains(&number.as_str()), "row {number} is missing");
+    }
+}
+
+#[test]
+fn what_differs_is_written_down() {
+    let differing = rows().into_iter().filter_map(|row| match row.ours {
+        Ours::Same => None,
+        Ours::Differs(ours, why) => {
+            Some(format!("| {} | {} | {} | {ours} | {why} |\n", row.number, row, row.theirs))
         }
-        assert_eq!(bench.path("store").exists(), !users_stay_away(row), "row {}", row.number);
+    });
+    let table = [TABLE_HEAD.to_owned()].into_iter().chain(differing).collect::<String>();
+    let written = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/DIFFERENCES.md")).unwrap();
+    assert!(written.contains(&table), "DIFFERENCES.md does not have this table:\n{table}");
+}
+
+const TABLE_HEAD: &str =
+    "| row | command | saslpasswd2 2.1.28 | ours | why |\n| --- | --- | --- | --- | --- |\n";
+
+/// Somewhere a row can be tried.
+trait Bench {
+    /// The program's name, as it stands in messages.
+    fn name(&self, tool: Tool) -> &'static str;
+    /// The program itself.
+    fn program(&self, tool: Tool) -> PathBuf;
+    /// A directory with a configuration for this row; the database will be [`Site::database`].
+    fn site(&self, row: Option<&Row>) -> Site;
+    /// Adds a user to the database, which is made where there is none.
+    fn add(&self, site: &Site, user: (&str, &str, &str));
+    /// Takes the user out who was added.
+    fn take_out(&self, site: &Site, user: (&str, &str));
+    /// The users of the database.
+    fn users(&self, site: &Site) -> Vec<User>;
+}
+
+struct Site {
+    place: Place,
+    /// What stands before every argument.
+    arguments: Vec<String>,
+    environment: Option<(&'static str, PathBuf)>,
+}
+
+impl Site {
+    fn database(&self) -> PathBuf {
+        self.place.path("DB")
     }
 }
 
-/// Whether no store may be there afterwards: only `-c` makes one.
-fn users_stay_away(row: &Row) -> bool {
-    let expected = row.ours.as_ref().unwrap_or(&row.theirs);
-    matches!(row.before, Nothing) && expected.users.is_empty()
-}
-
-#[test]
-fn theirs_does_what_the_table_says() {
-    let Ok(program) = tests::need::peer("saslpasswd2") else { return };
-    for row in ROWS {
-        let bench = Bench::new();
-        let theirs = |arguments: &[&str], input: &[&[u8]]| {
-            let mut command = Command::new(&program);
-            command.env("SASL_CONF_PATH", bench.path("")).arg("-f").arg(bench.path("store"));
-            command.args(bench.resolved(arguments));
-            run(command, input)
-        };
-        prepare(row.before, |arguments, input| theirs(arguments, &[input.as_bytes()]));
-        check(row, "theirs", &row.theirs, &theirs(row.arguments, row.input));
-        assert_eq!(sasldb(&bench.path("store")), users(&row.theirs), "row {}", row.number);
+fn complaint(bench: &dyn Bench, row: &Row, expected: &Outcome) -> Option<String> {
+    let site = bench.site(Some(row));
+    prepare(bench, &site, row.before);
+    let before = octets(&site.database());
+    let ran = run(bench, &site, row);
+    let mut wrong = String::new();
+    if ran.exit != Some(expected.exit) {
+        let _ = write!(wrong, " exit is not {};", expected.exit);
     }
+    for (name, text, said) in [("out", &ran.out, expected.out), ("err", &ran.err, expected.err)] {
+        if !is_said(said, text, bench.name(row.tool), &site.database()) {
+            let _ = write!(wrong, " {name} is not {said:?};");
+        }
+    }
+    if let Err(found) = is_after(bench, &site, expected.after, before.as_deref()) {
+        let _ = write!(wrong, " afterwards: {found};");
+    }
+    (!wrong.is_empty()).then(|| format!("row {} ({row}):{wrong}\n    {ran:?}", row.number))
 }
 
-fn prepare(before: Before, saslpasswd: impl Fn(&[&str], &str) -> Run) {
+fn prepare(bench: &dyn Bench, site: &Site, before: Before) {
+    let database = site.database();
     match before {
-        Nothing => {}
-        Empty => {
-            assert_eq!(saslpasswd(&["-c", "-p", "seed"], "secret").exit, 0);
-            assert_eq!(saslpasswd(&["-d", "seed"], "").exit, 0);
+        Before::Nothing => {}
+        Before::Empty => {
+            bench.add(site, ("nobody", "nowhere", "x"));
+            bench.take_out(site, ("nobody", "nowhere"));
         }
-        Alice => assert_eq!(saslpasswd(&["-c", "-p", "alice"], "old").exit, 0),
+        Before::Users(users) => {
+            for (user, realm, password) in users {
+                bench.add(site, (user, &with_host(realm), password));
+            }
+        }
+        Before::EmptyFile => drop(site.place.write("DB", "")),
+        Before::Text => drop(site.place.write("DB", "alice:secret\nthis is a text\n")),
+        Before::Directory => fs::create_dir(database).unwrap(),
+        Before::Fixture(name) => drop(site.place.write("DB", fs::read(place::fixture(name)).unwrap())),
     }
 }
 
-fn check(row: &Row, whose: &str, expected: &Left, done: &Run) {
-    let context = format!("row {} ({}), {whose}: {done:?}", row.number, shown(row.arguments));
-    assert_eq!(done.exit, expected.exit, "{context}");
-    assert_eq!(done.out, "", "{context}");
-    assert!(done.err.contains(expected.err), "{context}");
-    assert_eq!(done.err.is_empty(), expected.err.is_empty(), "{context}");
+fn run(bench: &dyn Bench, site: &Site, row: &Row) -> Ran {
+    let database = site.database();
+    let mut command = Command::new(bench.program(row.tool));
+    command.current_dir(site.place.path("")).arg0(bench.name(row.tool)).args(&site.arguments);
+    command.envs(site.environment.iter().map(|(name, value)| (name, value)));
+    if row.names_database {
+        command.arg("-f").arg(&database);
+    }
+    for argument in row.arguments {
+        if *argument == "DB" {
+            command.arg(&database)
+        } else {
+            command.arg(argument)
+        };
+    }
+    feed(command, row.input)
 }
 
-fn users(left: &Left) -> Users {
-    let user = |(user, realm, password): &(&str, &str, &[u8])| {
-        (format!("{user}@{}", realm.replace("HOST", &host())), password.to_vec())
+fn feed(mut command: Command, input: Input) -> Ran {
+    match input {
+        Input::Octets(octets) => return place_feed(command, octets),
+        Input::Directory => {
+            command.stdin(File::open("/").unwrap());
+        }
+        Input::Closed => command = without_input(&command),
+        Input::Pieces(_) | Input::Unread => {
+            command.stdin(Stdio::piped());
+        }
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let held = child.stdin.take().map(|pipe| written(pipe, input, &mut child));
+    wait(&mut child);
+    drop(held);
+    child.wait_with_output().unwrap().into()
+}
+
+fn place_feed(mut command: Command, octets: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who does not read it has gone before it was written.
+    let _ = child.stdin.take().unwrap().write_all(octets);
+    child.wait_with_output().unwrap().into()
+}
+
+/// Writes each piece when the one before was read. The pipe is given back only where it is to stay open.
+fn written(mut pipe: ChildStdin, input: Input, reader: &mut Child) -> Option<ChildStdin> {
+    let Input::Pieces(pieces) = input else { return Some(pipe) };
+    for piece in pieces {
+        // A program that has heard enough is gone.
+        let _ = pipe.write_all(piece);
+        let began = Instant::now();
+        let is_left = |pipe: &ChildStdin| rustix::io::ioctl_fionread(pipe).is_ok_and(|left| left > 0);
+        while is_left(&pipe) && reader.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
+            sleep(PAUSE);
+        }
+    }
+    None
+}
+
+/// The same command with standard input closed, which only a shell can do.
+fn without_input(command: &Command) -> Command {
+    let name = command.get_program().to_str().unwrap();
+    let called = if name.ends_with('2') { name } else { "saslpasswd2" };
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "exec -a \"$0\" \"$@\" <&-", called, name]).args(command.get_args());
+    if let Some(dir) = command.get_current_dir() {
+        shell.current_dir(dir);
+    }
+    shell
+}
+
+fn wait(child: &mut Child) {
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it waits for input that it should not read");
+        }
+        sleep(PAUSE);
+    }
+}
+
+fn is_said(said: Said, text: &str, program: &str, database: &Path) -> bool {
+    let filled = |wanted: &str| wanted.replace("PROG", program).replace("DB", database.to_str().unwrap());
+    match said {
+        Said::Nothing => text.is_empty(),
+        Said::Something => !text.is_empty(),
+        Said::Anything => true,
+        Said::Has(wanted) => text.contains(&filled(wanted)),
+        Said::Is(lines) => {
+            let mut found: Vec<_> = text.lines().collect();
+            found.sort_unstable();
+            found == lines
+        }
+    }
+}
+
+fn is_after(bench: &dyn Bench, site: &Site, after: After, before: Option<&[u8]>) -> Result<(), String> {
+    let database = site.database();
+    let now = octets(&database);
+    let unchanged = if now.as_deref() == before { Ok(()) } else { Err("it was changed".to_owned()) };
+    match after {
+        After::Nothing if database.exists() => Err("something is there".to_owned()),
+        After::Nothing => Ok(()),
+        After::Untouched => unchanged,
+        After::Changed => unchanged.map_or(Ok(()), |()| Err("nothing was changed".to_owned())),
+        After::One(user, realm, password) => are_users(bench, site, &[(user, realm, Some(password))]),
+        After::Users(users) => are_users(bench, site, users),
+    }
+}
+
+fn are_users(bench: &dyn Bench, site: &Site, wanted: &[(&str, &str, Option<&[u8]>)]) -> Result<(), String> {
+    if !site.database().exists() {
+        return Err("nothing is there".to_owned());
+    }
+    let mut found = bench.users(site);
+    found.sort();
+    let of = |(user, realm, password): &(&str, &str, Option<&[u8]>)| {
+        ((*user).to_owned(), with_host(realm), password.map(<[u8]>::to_vec))
     };
-    left.users.iter().map(user).collect()
+    let wanted: Vec<User> = wanted.iter().map(of).collect();
+    if found == wanted { Ok(()) } else { Err(format!("users are {found:?}")) }
 }
 
-/// The passwords in a sasldb, by our own reader.
-fn sasldb(path: &Path) -> Users {
-    let Ok(octets) = std::fs::read(path) else { return Users::new() };
-    let map = mapfile::open(octets, mapfile::Limits::default()).unwrap();
-    let records = map.records().map(Result::unwrap);
-    records
-        .map(|record| {
-            let key = String::from_utf8(record.key.to_vec()).unwrap();
-            let parts: Vec<&str> = key.split('\0').collect();
-            assert_eq!(parts[2], "userPassword");
-            (format!("{}@{}", parts[0], parts[1]), record.value)
+fn octets(path: &Path) -> Option<Vec<u8>> {
+    fs::read(path).ok()
+}
+
+fn check_typed(bench: &dyn Bench, row: &Typed) {
+    let site = bench.site(None);
+    let database = site.database();
+    let mut arguments: Vec<&str> = site.arguments.iter().map(String::as_str).collect();
+    arguments.extend(["-f", database.to_str().unwrap(), "-c", "t"]);
+    let mut terminal = Terminal::start(bench.program(Tool::Set), &arguments);
+    for (text, keys) in row.keys {
+        terminal.wait_for(text);
+        // The real one throws away what was typed before it had switched the echo off.
+        let began = Instant::now();
+        while terminal.echoes() && began.elapsed() < PATIENCE {
+            sleep(PAUSE);
+        }
+        terminal.press(keys);
+    }
+    let (status, screen) = terminal.end();
+    let number = row.number;
+    assert_eq!(status.code(), Some(row.exit), "row {number}: {screen:?}");
+    let wanted = row.screen.replace("PROG", bench.name(Tool::Set));
+    assert!(screen.starts_with(&wanted), "row {number}: {screen:?}");
+    match row.password {
+        None => assert!(!database.exists(), "row {number}"),
+        Some(password) => {
+            let user = ("t".to_owned(), host(), Some(password.as_bytes().to_vec()));
+            assert_eq!(bench.users(&site), [user], "row {number}");
+            assert_eq!(screen, wanted, "row {number}");
+        }
+    }
+}
+
+fn with_host(realm: &str) -> String {
+    realm.replace("HOST", &host())
+}
+
+/// What saslpasswd2 takes for the default realm: the host's name as gethostname(2) has it.
+fn host() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim_end().to_owned()
+}
+
+/// Ours, under the names of the peers; the policy keeps clear text, so that it can be looked at.
+struct OurBench {
+    name: &'static str,
+    list_name: &'static str,
+}
+
+impl Bench for OurBench {
+    fn name(&self, tool: Tool) -> &'static str {
+        if tool == Tool::Set { self.name } else { self.list_name }
+    }
+
+    fn program(&self, tool: Tool) -> PathBuf {
+        PathBuf::from(if tool == Tool::Set { SASLPASSWD } else { SASLDBLISTUSERS })
+    }
+
+    fn site(&self, row: Option<&Row>) -> Site {
+        let place = Place::new();
+        let conf = row.and_then(|row| row.conf);
+        // Where the row does not name the database, it must not be found by chance.
+        let is_named = conf.is_none_or(|conf| conf.ours.starts_with("secrets.path"));
+        let store = place.path(if is_named { "DB" } else { "elsewhere" });
+        let text = place::configuration(&store, &host(), &["argon2id", "plain"]);
+        let fault = conf.filter(|_| !is_named).map_or("", |conf| conf.ours);
+        let text = format!("{fault}\n{text}");
+        place.configure(&text);
+        let arguments = vec!["--config".to_owned(), place.configuration().to_str().unwrap().to_owned()];
+        Site { place, arguments, environment: None }
+    }
+
+    fn add(&self, site: &Site, (user, realm, password): (&str, &str, &str)) {
+        let database = site.database();
+        let user = format!("{user}@{realm}");
+        site.place.feed(&["-f", database.to_str().unwrap(), "-p", "-c", "--", &user], password).succeeded();
+    }
+
+    fn take_out(&self, site: &Site, (user, realm): (&str, &str)) {
+        let database = site.database();
+        site.place.run(&["-f", database.to_str().unwrap(), "-d", &format!("{user}@{realm}")]).succeeded();
+    }
+
+    fn users(&self, site: &Site) -> Vec<User> {
+        site.place.dumped(&site.database()).iter().map(user_of_dump).collect()
+    }
+}
+
+fn user_of_dump(line: &Value) -> User {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let verifiers = line["credentials"][0]["verifiers"].as_array().unwrap();
+    let plain = verifiers.iter().find(|verifier| verifier["kind"] == "plain");
+    let password = plain.map(|plain| BASE64_STANDARD.decode(plain["password"].as_str().unwrap()).unwrap());
+    (text(&line["user"]), text(&line["realm"]), password)
+}
+
+/// The programs of the package sasl2-bin, their database looked at by libdb's own dump.
+struct TheirBench {
+    saslpasswd2: PathBuf,
+    sasldblistusers2: PathBuf,
+    db_dump: PathBuf,
+}
+
+impl TheirBench {
+    fn find() -> Result<Self, need::Missing> {
+        Ok(Self {
+            saslpasswd2: need::peer("saslpasswd2")?,
+            sasldblistusers2: need::peer("sasldblistusers2")?,
+            db_dump: need::peer("db5.3_dump")?,
         })
-        .collect()
-}
-
-/// Rows 35 and 36: what stands in the store's place is not touched. (saslpasswd2 makes a database of an empty file.)
-#[test]
-fn a_file_that_is_no_store_is_left_as_it_is() {
-    for (content, reason) in [("some text\n", "damaged"), ("", "damaged")] {
-        let bench = Bench::new();
-        bench.write("store", content);
-        let done = bench.saslpasswd(&["-p", "-c", "alice"], "secret");
-        assert_eq!(done.exit, 1, "{done:?}");
-        assert!(done.err.contains(FAILED) && done.err.contains(reason), "{done:?}");
-        assert_eq!(std::fs::read(bench.path("store")).unwrap(), content.as_bytes());
     }
 }
 
-/// Row 37: the runtime opens /dev/null in the place of a closed standard input, so nothing is read: no password.
-#[test]
-fn without_standard_input_there_is_no_password() {
-    let bench = Bench::new();
-    let line = format!(
-        "exec '{}' --config '{}' -p -c alice <&-",
-        env!("CARGO_BIN_EXE_saslpasswd"),
-        bench.path("gatepost.toml").display()
-    );
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", &line]);
-    let done = run(command, &[]);
-    assert_eq!(done.exit, 7, "{done:?}");
-    assert!(!bench.path("store").exists());
+impl Bench for TheirBench {
+    fn name(&self, tool: Tool) -> &'static str {
+        if tool == Tool::Set { "saslpasswd2" } else { "sasldblistusers2" }
+    }
+
+    fn program(&self, tool: Tool) -> PathBuf {
+        if tool == Tool::Set { self.saslpasswd2.clone() } else { self.sasldblistusers2.clone() }
+    }
+
+    fn site(&self, row: Option<&Row>) -> Site {
+        let place = Place::new();
+        let conf = row.and_then(|row| row.conf).map_or("", |conf| conf.theirs);
+        let text = conf.replace("DB", place.path("DB").to_str().unwrap());
+        place.write("saslpasswd.conf", text + "\n");
+        let environment = Some(("SASL_CONF_PATH", place.path("")));
+        Site { place, arguments: Vec::new(), environment }
+    }
+
+    fn add(&self, site: &Site, (user, realm, password): (&str, &str, &str)) {
+        let mut command = Command::new(&self.saslpasswd2);
+        command.arg("-f").arg(site.database()).args(["-p", "-c", "--", &format!("{user}@{realm}")]);
+        place::feed(&mut command, password).succeeded();
+    }
+
+    fn take_out(&self, site: &Site, (user, realm): (&str, &str)) {
+        let mut command = Command::new(&self.saslpasswd2);
+        command.arg("-f").arg(site.database()).args(["-d", &format!("{user}@{realm}")]);
+        place::feed(&mut command, "").succeeded();
+    }
+
+    fn users(&self, site: &Site) -> Vec<User> {
+        let dump = Command::new(&self.db_dump).arg("-p").arg(site.database()).output().unwrap();
+        let text = String::from_utf8(dump.stdout).unwrap();
+        let records: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(' ')).map(unescaped).collect();
+        records.chunks(2).map(|record| user_of_sasldb(&record[0], &record[1])).collect()
+    }
 }
 
-/// Rows 44 to 47, of both.
-#[test]
-fn users_are_listed_as_theirs_lists_them() {
-    let rows: [(&[&str], i32, &str); 6] = [
-        (&["-f", "/nonexistent"], 0, "listusers failed"),
-        (&["/nonexistent"], 0, "listusers failed"),
-        (&["a", "b"], 1, "usage"),
-        (&["-h"], 1, "usage"),
-        (&["-f"], 1, "Unrecognized command line option"),
-        (&["-z"], 1, "Unrecognized command line option"),
-    ];
-    let bench = Bench::new();
-    let theirs = tests::need::peer("sasldblistusers2");
-    for (arguments, exit, err) in rows {
-        let mut runs = vec![bench.list(arguments)];
-        if let Ok(program) = &theirs {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            runs.push(run(command, &[]));
-        }
-        for done in runs {
-            assert_eq!((done.exit, done.out.as_str()), (exit, ""), "{arguments:?}: {done:?}");
-            assert!(done.err.contains(err), "{arguments:?}: {done:?}");
+fn user_of_sasldb(key: &[u8], value: &[u8]) -> User {
+    let parts: Vec<_> = key.split(|octet| *octet == 0).map(String::from_utf8_lossy).collect();
+    assert_eq!(parts[2], "userPassword");
+    (parts[0].to_string(), parts[1].to_string(), Some(value.to_vec()))
+}
+
+/// Octets as `db_dump -p` writes them: `\\` and `\hh`.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        (octets, rest) = match (first, behind) {
+            (b'\\', [b'\\', behind @ ..]) => ([octets, vec![b'\\']].concat(), behind),
+            (b'\\', [high, low, behind @ ..]) => {
+                let digits = [*high, *low];
+                let octet = u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap();
+                ([octets, vec![octet]].concat(), behind)
+            }
+            (octet, behind) => ([octets, vec![*octet]].concat(), behind),
+        };
+    }
+    octets
+}
+
+impl Row {
+    fn of_ours(&self) -> &Outcome {
+        match &self.ours {
+            Ours::Same => &self.theirs,
+            Ours::Differs(outcome, _) => outcome,
         }
     }
 }
 
-/// Row 44, with the property that scripts look for where the policy keeps the password.
-#[test]
-fn a_password_that_is_kept_is_listed_as_theirs() {
-    let bench = Bench::with_policy("keep = [\"plain\"]");
-    assert_eq!(bench.saslpasswd(&["-c", "-p", "-u", "vm", "alice"], "secret").exit, 0);
-    assert_eq!(bench.list(&["-f", "DB"]).out, "alice@vm: userPassword\n");
-    assert_eq!(bench.list(&["DB"]).out, "alice@vm: userPassword\n");
+/// The command, as a person types it, and what it meets.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments: Vec<String> = self.arguments.iter().map(safefile::shell_quote).collect();
+        let tool = if self.tool == Tool::List { "sasldblistusers2 " } else { "" };
+        write!(f, "`{tool}{}`", arguments.join(" "))?;
+        f.write_str(match self.before {
+            Before::Nothing if self.conf.is_none() => ", no database",
+            Before::Nothing | Before::Empty | Before::Users(_) => "",
+            Before::EmptyFile => ", an empty file",
+            Before::Text => ", a text file",
+            Before::Directory => ", a directory",
+            Before::Fixture(_) => ", a sasldb",
+        })?;
+        match (self.conf, self.input) {
+            (Some(conf), _) => write!(f, ", configuration `{}`", conf.theirs),
+            (None, Input::Octets(b"" | b"secret\n") | Input::Unread) => Ok(()),
+            (None, Input::Octets(octets)) if octets.len() > 100 => write!(f, ", {} octets", octets.len()),
+            (None, Input::Octets(octets)) => write!(f, ", input `{}`", octets.escape_ascii()),
+            (None, Input::Pieces(_)) => write!(f, ", input in two pieces, `sec` and `ret\\n`"),
+            (None, Input::Closed) => write!(f, ", standard input closed"),
+            (None, Input::Directory) => write!(f, ", standard input a directory"),
+        }
+    }
 }
 
-/// Row 48: Cyrus' own configuration has no say here, wherever the environment says that it is.
-#[test]
-fn cyrus_configuration_is_not_read() {
-    let bench = Bench::new();
-    bench.write("saslpasswd.conf", "auxprop_plugin: nosuch\n");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saslpasswd"));
-    command.env("SASL_CONF_PATH", bench.path("")).arg("--config").arg(bench.path("gatepost.toml"));
-    command.args(["-p", "-c", "alice"]);
-    assert_eq!(run(command, &[b"secret"]).exit, 0);
+/// Exit, message and database, in a few words.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}", self.exit)?;
+        if let Said::Has(text) = self.err {
+            write!(f, ", `{}`", text.trim_end().trim_start_matches("PROG: "))?;
+        }
+        match self.after {
+            After::Nothing => f.write_str(", nothing is made"),
+            After::Untouched if self.exit == 0 => Ok(()),
+            After::Untouched => f.write_str(", the file is untouched"),
+            After::Changed => f.write_str(", written into it"),
+            After::One(_, _, []) => f.write_str(", the password is empty"),
+            After::One(_, _, octets) if octets.len() > 100 => write!(f, ", {} octets are kept", octets.len()),
+            After::One(_, _, octets) => write!(f, ", the password is `{}`", octets.escape_ascii()),
+            After::Users([]) if self.exit == 0 => f.write_str(", a database without users"),
+            After::Users([]) => Ok(()),
+            After::Users([(_, _, None)]) => f.write_str(", a user without clear text"),
+            After::Users(_) => f.write_str(", the user is made"),
+        }
+    }
 }
 
-/// Row 49.
-#[test]
-fn a_faulty_configuration_ends_with_their_number() {
-    let bench = Bench::new();
-    bench.write("gatepost.toml", "[secrets]\nkepe = []\n");
-    let done = bench.saslpasswd(&["-p", "-c", "alice"], "secret");
-    assert_eq!(done.exit, 100, "{done:?}");
-    assert!(done.err.contains("error when parsing configuration file"), "{done:?}");
-    assert!(done.err.contains("kepe") && done.err.contains("keep") && done.err.contains(":2"), "{done:?}");
-    assert!(!bench.path("store").exists());
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Something => f.write_str("something"),
+            Self::Anything => f.write_str("anything"),
+            Self::Has(text) => write!(f, "{text:?}"),
+            Self::Is(lines) => write!(f, "{lines:?}"),
+        }
+    }
 }
 
-/// Row 50: `secrets.path` stands where theirs has `sasldb_path`.
-#[test]
-fn the_configuration_names_the_store() {
-    let bench = Bench::new();
-    assert_eq!(bench.saslpasswd(&["-p", "-c", "alice"], "secret").exit, 0);
-    assert!(bench.path("store").exists());
-}
-
-/// The installed names also answer to saslpasswd2 and sasldblistusers2, and speak under the name they were called by.
-#[test]
-fn it_answers_to_the_name_it_is_called_by() {
-    let bench = Bench::new();
-    let name = bench.path("saslpasswd2");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_saslpasswd"), &name).unwrap();
-    let mut command = Command::new(&name);
-    command.arg("--config").arg(bench.path("gatepost.toml")).args(["-p", "-c", "alice"]);
-    let done = run(command, &[b"\n"]);
-    assert!(done.err.starts_with("saslpasswd2: invalid parameter supplied"), "{done:?}");
-}
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(5);

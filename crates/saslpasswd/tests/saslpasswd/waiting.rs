@@ -1,0 +1,75 @@
+//! Another program is writing: waited for, and said so on a terminal; then EX_TEMPFAIL.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use safefile::{Trust, Uid};
+use store::secrets::{Access, SecretStore};
+use store::{StoreError, Wait};
+use tests::terminal::Terminal;
+
+use crate::place::{Place, SASLPASSWD};
+
+/// Runs `body` while a write transaction is held; the transaction ends when the body does.
+fn while_somebody_writes<T>(place: &Place, body: impl FnOnce() -> T) -> T {
+    let trust = Trust::root().caller(Uid::effective());
+    let store = SecretStore::open(&place.store(), &trust, Access::Write, Wait::default()).unwrap();
+    thread::scope(|scope| {
+        let (begun, begins) = channel();
+        let (end, ends) = channel::<()>();
+        scope.spawn(move || {
+            store.write(|_| {
+                begun.send(()).unwrap();
+                // Gone with the body, however that ends.
+                let _ = ends.recv();
+                Ok::<(), StoreError>(())
+            })
+        });
+        begins.recv().unwrap();
+        let value = body();
+        drop(end);
+        value
+    })
+}
+
+#[test]
+fn who_does_not_wait_may_try_again() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let tasks: [&[&str]; 5] = [
+        &["-p", "alice"],
+        &["-p", "bob"],
+        &["-d", "alice"],
+        &["--disable", "alice"],
+        &["--keep", "argon2id", "alice"],
+    ];
+    while_somebody_writes(&place, || {
+        for task in tasks {
+            let ran = place.feed(&[&["--wait", "0"], task].concat(), "new");
+            ran.failed(75, "another program is writing");
+            assert!(!ran.err.contains("waiting"), "nobody is at a terminal: {ran:?}");
+        }
+        // Readers are not kept.
+        assert!(place.accepts("alice", "secret"));
+        assert_eq!(place.listed(), ["alice@vm: userPassword"]);
+    });
+    place.set(&["alice"], "new");
+    assert!(place.accepts("alice", "new"));
+}
+
+#[test]
+fn a_person_is_told_that_somebody_else_is_writing() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let configuration = place.configuration();
+    let arguments = ["--config", configuration.to_str().unwrap(), "--wait", "600", "--disable", "alice"];
+    let mut terminal = while_somebody_writes(&place, || {
+        let mut terminal = Terminal::start(SASLPASSWD, &arguments);
+        terminal.wait_for("saslpasswd: waiting for another program that is writing to the store");
+        terminal
+    });
+    // The other one is done, and so are we.
+    let (status, screen) = terminal.end();
+    assert_eq!(status.code(), Some(0), "{screen}");
+    assert_eq!(place.shown("alice")["state"], "disabled");
+}
