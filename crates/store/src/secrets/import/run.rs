@@ -16,7 +16,8 @@ use crate::secrets::import::{
 };
 use crate::secrets::{Put, SecretStore, Stored, record};
 
-/// Imports everything that a source has. Memory does not grow with it, except by the realms it names.
+/// Imports everything that a source has. Memory does not grow with it, except by the realms it names and a few octets
+/// for each user.
 ///
 /// # Errors
 /// [`ImportError`] when the store fails. Faults of single users are told to `observe` and counted.
@@ -43,6 +44,7 @@ pub fn run(
             store,
             plan,
             observe,
+            seen: Seen::default(),
             report: Report::default(),
             batch: Vec::new(),
             begun: Instant::now(),
@@ -68,6 +70,7 @@ struct Import<'a> {
     store: &'a SecretStore,
     plan: &'a Plan,
     observe: &'a mut dyn FnMut(&Event<'_>),
+    seen: Seen,
     report: Report,
     batch: Vec<Ready>,
     begun: Instant,
@@ -119,6 +122,10 @@ impl Import<'_> {
             }
         };
         self.note_realm(&user.identity);
+        if !self.seen.is_new(&user.identity) {
+            self.skipped(&user.identity, &Skip::Duplicate);
+            return Ok(None);
+        }
         if let Some(stored) = self.store.look_up(&user.identity)?
             && let Some(skip) = skip(&stored, &user.identity, self.plan)
         {
@@ -202,14 +209,27 @@ impl Import<'_> {
     }
 }
 
+/// Who has come up in the source so far. The time of a record does not tell: the import before this one may have been in
+/// the same second. Names are kept as hashes, whose key is drawn for this run; should two ever agree, a user is told to
+/// have been there before, and the next run brings that user in.
+#[derive(Default)]
+struct Seen {
+    hashes: std::collections::HashSet<u64>,
+    key: std::hash::RandomState,
+}
+
+impl Seen {
+    fn is_new(&mut self, identity: &Identity) -> bool {
+        self.hashes.insert(std::hash::BuildHasher::hash_one(&self.key, identity))
+    }
+}
+
 /// Whether a user who is in the store stays as they are.
 fn skip(stored: &Stored, identity: &Identity, plan: &Plan) -> Option<Skip> {
     let record = &stored.record;
     let same_import = record.changed_by() == &plan.by;
     if record.identity().realm != identity.realm {
         Some(Skip::RealmCase(record.identity().realm.to_string()))
-    } else if same_import && record.changed() == plan.now {
-        Some(Skip::Duplicate)
     } else if plan.existing == Existing::Replace {
         None
     } else if same_import {
