@@ -227,3 +227,25 @@ fn a_user_without_realm_is_one_of_this_host() {
     listed.sort();
     assert_eq!(listed, [format!("alice@{host}: userPassword"), "bob@given: userPassword".to_owned()]);
 }
+
+#[test]
+fn no_environment_variable_chooses_a_file() {
+    let place = Place::new();
+    place.write("saslpasswd.conf", "auxprop_plugin: nosuch\nsasldb_path: elsewhere\n");
+    let mut command = place.command();
+    command.env("SASL_CONF_PATH", place.path("")).args(["-p", "-c", "alice"]);
+    crate::place::feed(&mut command, "secret").succeeded();
+    assert!(place.store().exists() && !place.path("elsewhere").exists());
+}
+
+#[test]
+fn a_program_speaks_under_the_name_it_is_installed_by() {
+    let place = Place::new();
+    for name in ["saslpasswd", "saslpasswd2"] {
+        let installed = place.path(name);
+        std::os::unix::fs::symlink(crate::place::SASLPASSWD, &installed).unwrap();
+        let ran =
+            crate::place::feed(place.program(installed.to_str().unwrap()).args(["-p", "-c", "alice"]), "\n");
+        assert!(ran.err.starts_with(&format!("{name}: invalid parameter supplied\n")), "{ran:?}");
+    }
+}

@@ -106,6 +106,13 @@ fn passwords() -> Vec<Row> {
             ),
         row("37a", &["-p", "alice"]).directory().then(failed(1, "Is a directory", After::Nothing)),
         row("38", &["alice", "-p"]).before(Before::Empty).gives("HOST", b"secret"),
+        row("38a", &["-cp", "alice"]).gives("HOST", b"secret"),
+        row("38b", &["-cpuvm", "alice"]).gives("vm", b"secret"),
+        row("38c", &["-c", "-c", "-p", "-u", "a", "alice", "-u", "vm"]).gives("vm", b"secret"),
+        row("11a", &["-p", "alice"])
+            .before(Before::Users(&[("alice", "HOST", "old")]))
+            .input(b"")
+            .then(failed(7, INVALID, After::One("alice", "HOST", b"old"))),
         row("39", &["-p", "--", "-alice"]).before(Before::Empty).then(done(&[(
             "-alice",
             "HOST",
