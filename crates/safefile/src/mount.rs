@@ -22,8 +22,9 @@ pub enum Mount {
 impl Mount {
     /// Of the filesystem of this number, on which the descriptor lies.
     pub(crate) fn of(fd: BorrowedFd<'_>, device: u64) -> io::Result<Self> {
-        let table = fs::read_to_string("/proc/self/mountinfo")?;
-        match look_up(&table, &format!("{}:{}", major(device), minor(device))) {
+        // Octets: whoever may mount chooses the name of the directory, and it need not be UTF-8.
+        let table = fs::read("/proc/self/mountinfo")?;
+        match look_up(&String::from_utf8_lossy(&table), &format!("{}:{}", major(device), minor(device))) {
             Listed::Fuse(uid) => Ok(Self::Fuse(uid)),
             Listed::Other => Ok(Self::Kernel),
             Listed::Not => unlisted(fd),

@@ -1,7 +1,9 @@
 //! Other filesystems, mounted where nobody else sees them: each test runs itself once more in a mount namespace.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -72,6 +74,23 @@ fn another_filesystem_is_walked_and_shown() {
     assert_eq!(mounts.last(), Some(&&dir));
     dress(&dir, ROOT, ROOT, 0o1777);
     assert_eq!(open(&ground.at("d/f")), "group-writable-directory", "what counts is what is mounted");
+}
+
+/// Whoever may mount something names the directory, and no name of theirs stops others.
+#[test]
+fn a_mount_may_have_any_name() {
+    if !in_namespace("a_mount_may_have_any_name") {
+        return;
+    }
+    let ground = Ground::new();
+    let odd = ground.path().join(OsStr::from_bytes(b"m\xff\n - x"));
+    fs::create_dir(&odd).unwrap();
+    let dir = ground.dir("d", ROOT, ROOT, 0o755);
+    for at in [&odd, &dir] {
+        mount(&["-t", "tmpfs", "-o", "mode=0755", "none"], at);
+    }
+    ground.secret("d/f");
+    assert_eq!(open(&ground.at("d/f")), "safe");
 }
 
 #[test]
