@@ -6,12 +6,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Uid, XattrFlags, chmodat, chownat, getxattr, openat, setxattr};
+use rustix::fs::{AtFlags, CWD, Mode, XattrFlags, chmodat, chownat, getxattr, setxattr};
 
-use crate::account::Account;
+use crate::account::{Account, Uid};
 use crate::acl::{self, Named, Perms};
 use crate::facts::{ACL_ATTRIBUTE, Facts, XATTR_SIZE_MAX, name_in_proc};
+use crate::kind::Role;
+use crate::mount::Mount;
 use crate::quote::shell_quote;
+use crate::walk::{End, Fault, Walk};
 
 /// A change of owner or mode that makes a component safe. It only ever takes access from those who are not trusted.
 ///
@@ -21,6 +24,8 @@ pub struct Mend {
     component: PathBuf,
     device: u64,
     inode: u64,
+    /// Who owned it when it was judged.
+    owner: Uid,
     change: Change,
 }
 
@@ -35,7 +40,8 @@ pub(crate) enum Change {
 
 impl Mend {
     pub(crate) fn new(component: &Path, facts: &Facts, change: Change) -> Self {
-        Self { component: component.to_owned(), device: facts.device, inode: facts.inode, change }
+        let (device, inode, owner) = (facts.device, facts.inode, facts.uid);
+        Self { component: component.to_owned(), device, inode, owner, change }
     }
 
     /// What is to be changed, by its real path.
@@ -49,17 +55,27 @@ impl Mend {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when something else stands at that path by now; else what the system says.
     pub fn apply(&self) -> io::Result<()> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = openat(CWD, &self.component, flags, Mode::empty())?;
-        let facts = Facts::of(fd.as_fd(), None)?;
-        if (facts.device, facts.inode) != (self.device, self.inode) {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "another file stands there by now"));
+        let (fd, facts) = find(&self.component)?;
+        if !self.is_meant(&facts) {
+            return Err(another());
         }
         match &self.change {
             Change::TakeFromGroup(perms) => take(&fd, facts.mode, perms.bits() << 3),
             Change::TakeFromOthers(perms) => take(&fd, facts.mode, perms.bits()),
             Change::RemoveEntry(named) => remove_entry(&fd, *named),
             Change::Owner(account) | Change::OwnerOfLink(account) => give(&fd, account),
+        }
+    }
+
+    /// The number of a file that was removed is soon another file's: who owned it must not have changed, but by a mend
+    /// before this one.
+    fn is_meant(&self, facts: &Facts) -> bool {
+        let is_same = (facts.device, facts.inode) == (self.device, self.inode);
+        match &self.change {
+            Change::Owner(account) | Change::OwnerOfLink(account) => {
+                is_same && (facts.uid == self.owner || facts.uid == account.uid)
+            }
+            _ => is_same,
         }
     }
 }
@@ -71,11 +87,36 @@ impl fmt::Display for Mend {
             Change::TakeFromGroup(perms) => write!(f, "chmod g-{} {path}", perms.letters()),
             Change::TakeFromOthers(perms) => write!(f, "chmod o-{} {path}", perms.letters()),
             // Without -n the mask would be made anew, and other entries that it cut would come to life.
-            Change::RemoveEntry(named) => write!(f, "setfacl -n -x {named} {path}"),
-            Change::Owner(account) => write!(f, "chown {} {path}", account.short()),
-            Change::OwnerOfLink(account) => write!(f, "chown -h {} {path}", account.short()),
+            Change::RemoveEntry(named) => {
+                write!(f, "setfacl -n -x {} {path}", shell_quote(named.to_string()))
+            }
+            Change::Owner(account) => write!(f, "chown {} {path}", shell_quote(account.short())),
+            Change::OwnerOfLink(account) => {
+                write!(f, "chown -h {} {path}", shell_quote(account.short()))
+            }
         }
     }
+}
+
+/// Walks there. A real path has no links on it, so whoever put one there since wants to lead elsewhere; nor is a user's
+/// program asked that might never answer.
+fn find(component: &Path) -> io::Result<(OwnedFd, Facts)> {
+    let mut walk = Walk::begin(component.parent().unwrap_or(component)).map_err(Fault::into_io)?;
+    while let Some(step) = walk.step().map_err(Fault::into_io)? {
+        let is_strange = matches!(step.facts.mount, Mount::Fuse(uid) if !uid.is_root());
+        if is_strange || step.role == Role::Link {
+            return Err(another());
+        }
+    }
+    let End::Directory(place) = walk.end() else { return Err(another()) };
+    match component.file_name() {
+        Some(name) => place.look(name, component, true).map_err(Fault::into_io),
+        None => Ok((place.as_fd().try_clone_to_owned()?, place.facts().clone())),
+    }
+}
+
+fn another() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "another file stands there by now")
 }
 
 /// A descriptor that is only a path takes no fchmod; `/proc` has a name for the very file behind it.
@@ -85,7 +126,7 @@ fn take(fd: &OwnedFd, mode: u32, bits: u32) -> io::Result<()> {
 }
 
 fn give(fd: &OwnedFd, account: &Account) -> io::Result<()> {
-    let owner = Uid::from_raw(account.uid.0);
+    let owner = rustix::fs::Uid::from_raw(account.uid.0);
     Ok(chownat(fd, "", Some(owner), None, AtFlags::EMPTY_PATH)?)
 }
 

@@ -281,6 +281,15 @@ impl Fault {
         }
     }
 
+    /// As the system would have said it.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Missing { .. } => Errno::NOENT.into(),
+            Self::Failed { source, .. } => source,
+            Self::Broken { rule, .. } => io::Error::other(rule.why()),
+        }
+    }
+
     pub(crate) fn changed(component: PathBuf, role: Role, facts: Facts) -> Self {
         Self::Broken { component, role, rule: Rule::Changed, facts: Box::new(facts) }
     }

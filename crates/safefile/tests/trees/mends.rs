@@ -1,6 +1,7 @@
 //! What mends a finding does mend it, as a command and carried out, and gives nobody anything.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -95,6 +96,44 @@ fn another_file_in_its_place_is_left_alone() {
     ground.file("f", ROOT, ROOT, 0o644);
     mend.apply().unwrap_err();
     assert_eq!((mode_of(&path), mode_of(&ground.at("g"))), (0o644, 0o644));
+}
+
+/// Who owns a directory on the way puts a link in its place, between the audit and the mend, that leads to a file which
+/// has the number of the one that was judged.
+#[test]
+fn a_link_on_the_way_leads_nowhere() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    ground.dir("d", MALLORY, MALLORY, 0o755);
+    let path = ground.file("d/f", ROOT, ROOT, 0o644);
+    let mend =
+        mends(&ask(&path, Kind::Map)).into_iter().chain(mends(&ask(&path, Kind::Secret))).last().unwrap();
+    fs::rename(ground.at("d"), ground.at("elsewhere")).unwrap();
+    ground.foreign_link("d", "elsewhere", MALLORY);
+    assert_eq!(mend.apply().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(mode_of(&path), 0o644);
+    fs::remove_file(ground.at("d")).unwrap();
+    fs::rename(ground.at("elsewhere"), ground.at("d")).unwrap();
+    mend.apply().unwrap();
+    assert_ne!(mode_of(&path), 0o644, "the same file again");
+}
+
+/// The number of a file that is gone may be another one's by now; a stranger's file is not taken from a third person.
+#[test]
+fn only_who_was_judged_loses_the_file() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    let path = ground.file("f", MALLORY, MALLORY, 0o600);
+    let mend = mends(&ask(&path, Kind::Secret)).remove(0);
+    chown(&path, Some(STAFF), None).unwrap();
+    assert_eq!(mend.apply().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(fs::metadata(&path).unwrap().uid(), STAFF);
+    for _ in 0..2 {
+        chown(&path, Some(MALLORY), None).unwrap();
+        mend.apply().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().uid(), ROOT);
+    }
+    mend.apply().unwrap();
 }
 
 #[test]
