@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use cli::Io;
 use cli::printable::lines;
 use safefile::account::{group_name, user_name};
-use safefile::{Component, FileType, Finding, Rule, Verdict, display_path};
+use safefile::{Component, FileType, Finding, Mend, Rule, Verdict, display_path, toml_quote};
 
 use crate::judged::{Fault, Judged};
 
@@ -39,9 +39,12 @@ impl Colour {
 }
 
 /// What was explained already: a directory above twenty files is explained once, and once more where a file of another
-/// kind has another way out.
+/// kind has another way out, or where the rule is broken for somebody else too.
 #[derive(Debug, Default)]
-pub(crate) struct Told(HashSet<(PathBuf, Rule, Option<String>)>);
+pub(crate) struct Told(HashSet<Explained>);
+
+/// A finding as far as its explanation goes: component, rule, entry of the access list, and the two ways out.
+type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<String>);
 
 /// The text for one path, with its line ends.
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
@@ -117,16 +120,18 @@ fn rows(components: &[Component]) -> Vec<Row> {
             name: branch(component, shown.last().copied()),
             owner: format!("{}:{}", user_name(component.facts.uid), group_name(component.facts.gid)),
             mode: mode(component),
-            rules: component
-                .findings
-                .iter()
-                .map(|finding| finding.rule.word())
-                .collect::<Vec<_>>()
-                .join(", "),
+            rules: rules(component),
         });
         shown.push(component);
     }
     rows
+}
+
+/// Each rule once, for how many entries of an access list it may be broken.
+fn rules(component: &Component) -> String {
+    let mut words: Vec<_> = component.findings.iter().map(|finding| finding.rule.word()).collect();
+    words.dedup();
+    words.join(", ")
 }
 
 /// The name, moved right by its depth. Where the walk leaves the branch (behind a link) the whole path is shown.
@@ -183,7 +188,10 @@ fn permissions(mode: u32) -> String {
 
 fn findings(out: &mut String, judged: &Judged, told: &mut Told, colour: Colour) {
     for (component, finding) in judged.audit.findings() {
-        let key = (component.path.clone(), finding.rule, finding.fix.otherwise.clone());
+        let fix = &finding.fix;
+        let command = fix.command.as_ref().map(Mend::to_string);
+        let entry = finding.found.entry.clone();
+        let key = (component.path.clone(), finding.rule, entry, command, fix.otherwise.clone());
         if told.0.insert(key) {
             explain(out, judged, component, finding, colour);
         }
@@ -200,9 +208,11 @@ fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &F
     }
     let Some(otherwise) = &finding.fix.otherwise else { return };
     if is_configuration(otherwise) {
-        let path = display_path(&judged.audit.path);
+        // A path that no string of TOML can hold cannot be named there.
+        let path = std::path::absolute(&judged.audit.path);
+        let Some(path) = path.ok().and_then(toml_quote) else { return };
         let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
-        for line in ["[[file]]", &format!("path = {path:?}"), otherwise] {
+        for line in ["[[file]]", &format!("path = {path}"), otherwise] {
             let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
         }
     } else {

@@ -38,7 +38,7 @@ pub use self::kind::{Kind, Role, UnknownKind};
 pub use self::mend::Mend;
 pub use self::mount::Mount;
 pub use self::open::{Entry, OpenError, SafeDir, SafeFile};
-pub use self::quote::{display_path, shell_quote};
+pub use self::quote::{display_path, shell_quote, toml_quote};
 pub use self::refusal::{Finding, Fix, Found, Refusal};
 pub use self::replace::{Dress, OldFile, ReplaceError, Replacement};
 pub use self::rule::Rule;

@@ -1,10 +1,11 @@
-//! Paths as text for people and for shells: never a control character on a terminal, never a word that a shell takes
-//! apart. The paths themselves stay octets everywhere else.
+//! Paths as text for people, for shells and for the configuration: never a character that a terminal obeys, never a word
+//! that a shell or a reader of TOML takes apart. The paths themselves stay octets everywhere else.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A path for a message: control characters and octets that are no UTF-8 are escaped.
+/// A path for a message: control characters, invisible ones (those that turn the direction among them), the backslash and
+/// octets that are no UTF-8 are escaped, so that what was escaped can be told from what was not.
 pub fn display_path(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
@@ -15,7 +16,35 @@ pub fn display_path(path: &Path) -> String {
 }
 
 fn visible(character: char) -> String {
-    if character.is_control() { character.escape_default().to_string() } else { character.to_string() }
+    if character == '\\' || is_unseen(character) {
+        character.escape_default().to_string()
+    } else {
+        character.to_string()
+    }
+}
+
+/// Control characters, and those that change how their neighbours look without being seen: Unicode category Cf as far as
+/// terminals act on it, separators of lines and paragraphs, tags.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A string of TOML, in its quotes; `None` for octets that are no UTF-8, which no such string can hold.
+pub fn toml_quote(word: impl AsRef<Path>) -> Option<String> {
+    let text = word.as_ref().to_str()?;
+    let inside: String = text.chars().map(in_toml).collect();
+    Some(format!("\"{inside}\""))
+}
+
+fn in_toml(character: char) -> String {
+    match character {
+        '"' | '\\' => format!("\\{character}"),
+        _ if is_unseen(character) => format!("\\U{:08X}", u32::from(character)),
+        _ => character.to_string(),
+    }
 }
 
 /// A word for a POSIX shell: as it is where no shell would mind, else in quotes; `$'...'` where only that can say it.
@@ -23,7 +52,7 @@ pub fn shell_quote(word: impl AsRef<Path>) -> String {
     let octets = word.as_ref().as_os_str().as_bytes();
     match std::str::from_utf8(octets) {
         Ok(text) if is_plain(octets) => text.to_owned(),
-        Ok(text) if !text.chars().any(char::is_control) => format!("'{}'", text.replace('\'', r"'\''")),
+        Ok(text) if !text.chars().any(is_unseen) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => format!("$'{}'", octets.iter().map(|octet| escaped(*octet)).collect::<String>()),
     }
 }
@@ -64,6 +93,21 @@ mod tests {
     fn no_control_character_reaches_the_terminal() {
         let path = Path::new(OsStr::from_bytes(b"/a\x1b[2J\xff/\xc2\x9bb"));
         assert_eq!(display_path(path), "/a\\u{1b}[2J\\xff/\\u{9b}b");
+        assert_eq!(display_path(Path::new("/gro\u{202e}elpmaxe")), "/gro\\u{202e}elpmaxe");
+        assert_eq!(display_path(Path::new(r"/a\xff")), r"/a\\xff", "what was escaped can be told");
+        assert_eq!(shell_quote("/gro\u{202e}elpmaxe"), r"$'/gro\342\200\256elpmaxe'");
+    }
+
+    #[test]
+    fn a_reader_of_toml_reads_back_what_was_quoted() {
+        for (word, expected) in [
+            ("/etc/mail", r#""/etc/mail""#),
+            (r#"/a"]\n"#, r#""/a\"]\\n""#),
+            ("/caf\u{e9}/\u{1b}\u{202e}", r#""/café/\U0000001B\U0000202E""#),
+        ] {
+            assert_eq!(toml_quote(word).as_deref(), Some(expected));
+        }
+        assert_eq!(toml_quote(OsStr::from_bytes(b"/\xff")), None);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use crate::facts::{Facts, FileType};
 use crate::judge::Breach;
 use crate::kind::{Kind, Role};
 use crate::mend::{Change, Mend};
-use crate::quote::{display_path, shell_quote};
+use crate::quote::{display_path, shell_quote, toml_quote};
 use crate::rule::Rule;
 use crate::trust::Trust;
 
@@ -170,20 +170,19 @@ fn is_everybodys(facts: &Facts) -> bool {
 }
 
 fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
-    let path = || display_path(component);
     let with_exceptions = kind.may_have_exceptions();
     Some(match rule {
         Rule::GroupWritableDirectory | Rule::WorldWritableDirectory if is_everybodys(facts) => {
             "keep the file elsewhere: this directory is meant for everybody".to_owned()
         }
         Rule::DirectoryOwner if with_exceptions => {
-            format!("dir_owner = [\"{} = {}\"]", path(), Account::by_uid(facts.uid).short())
+            given("dir_owner", component, &Account::by_uid(facts.uid).short())?
         }
         Rule::GroupWritableDirectory if with_exceptions => {
-            format!("group_writable_dir = [\"{} = {}\"]", path(), Group::by_gid(facts.gid).short())
+            given("group_writable_dir", component, &Group::by_gid(facts.gid).short())?
         }
         Rule::GroupReadable if with_exceptions => {
-            format!("group_readable = [\"{}\"]", Group::by_gid(facts.gid).short())
+            format!("group_readable = [{}]", toml_quote(Group::by_gid(facts.gid).short())?)
         }
         Rule::TooManyLinks => "name the file by its real path".to_owned(),
         Rule::ForeignFilesystem => "keep the file on a filesystem that root mounted".to_owned(),
@@ -202,6 +201,13 @@ fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<
         Rule::Changed => "try again when nobody is replacing the file".to_owned(),
         _ => return None,
     })
+}
+
+/// An exception for a directory, as the configuration writes it. A path that no string of TOML can hold cannot be named.
+fn given(key: &str, directory: &Path, to: &str) -> Option<String> {
+    let mut both = directory.as_os_str().to_owned();
+    both.push(format!(" = {to}"));
+    Some(format!("{key} = [{}]", toml_quote(both)?))
 }
 
 #[cfg(test)]
