@@ -16,6 +16,17 @@ pub(crate) struct Judged {
     pub(crate) faults: Vec<Fault>,
     /// What it means when nothing is there.
     pub(crate) absence: Absence,
+    /// Whether only a configuration that is unsafe itself names it: a stranger may have chosen it.
+    pub(crate) chosen: Chosen,
+}
+
+/// By whom a path was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// By who asked, by us, or by a configuration that is safe.
+    Safely,
+    /// By a configuration that strangers may write.
+    ByAnybody,
 }
 
 /// Why something could not be checked.
@@ -122,7 +133,8 @@ impl Judged {
     /// A path of which nothing but the audit is to be said.
     pub(crate) fn new(audit: Audit) -> Self {
         let notes = exceptions(&audit);
-        Self { audit, named_by: Vec::new(), notes, faults: Vec::new(), absence: Absence::Error }
+        let (absence, chosen) = (Absence::Error, Chosen::Safely);
+        Self { audit, named_by: Vec::new(), notes, faults: Vec::new(), absence, chosen }
     }
 
     /// Adds why it was looked at.

@@ -25,7 +25,7 @@ use safefile::{Kind, Verdict};
 
 use crate::context::{Context, UNCHECKED};
 use crate::judged::Judged;
-use crate::mend::{Answer, Plan};
+use crate::mend::{Answer, Led, Plan};
 use crate::options::{Command, Mending, Options};
 use crate::tree::{Colour, Detail, Told};
 
@@ -35,6 +35,7 @@ pub use options::command;
 pub fn main() -> ExitCode {
     cli::run("authcheck", |io| {
         run(io)
+            .and_then(|exit| unless_unheard(io.finish()).map(|()| exit))
             .map_err(|report| if report.exit() == Exit::USAGE { report } else { report.with_exit(UNCHECKED) })
     })
 }
@@ -51,7 +52,7 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
     match options.fix {
         Some(Mending::Print) => {
             let judged = look(&options, io)?.all();
-            Plan::of(&judged).show(io)?;
+            unless_unheard(Plan::of(&judged).show(io))?;
             Ok(exit(&verdicts(&judged)))
         }
         Some(Mending::Apply) => apply(&options, io),
@@ -128,7 +129,7 @@ fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
             break;
         }
         plan.apply(io)?;
-        if !options.yes {
+        if !options.yes || plan.led() == Led::Astray {
             // What was said yes to is done; anything else is shown, not run.
             break;
         }
@@ -137,9 +138,18 @@ fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
     said(found, options, io)
 }
 
-/// Shows everything, the store last.
+/// Shows everything, the store last. The exit is the same whether or not somebody reads to the end, but that a store which
+/// nobody hears of is not checked.
 fn said(found: Found, options: &Options, io: &mut Io) -> Result<Exit, Report> {
     let mut verdicts = verdicts(&found.judged);
+    let shown = show(found, &mut verdicts, options, io);
+    unless_unheard(shown)?;
+    Ok(exit(&verdicts))
+}
+
+fn show(found: Found, verdicts: &mut Vec<Verdict>, options: &Options, io: &mut Io) -> Result<(), Report> {
+    // Until it is.
+    verdicts.extend(found.store.iter().map(|_| Verdict::Error));
     let (colour, detail, mut told) = (Colour::of(io), detail(options), Told::default());
     for judged in &found.judged {
         match io.format() {
@@ -148,12 +158,22 @@ fn said(found: Found, options: &Options, io: &mut Io) -> Result<Exit, Report> {
         }
     }
     if let Some((judged, context)) = found.store {
-        verdicts.push(store::check(io, judged, &context, options)?);
+        let verdict = store::check(io, judged, &context, options)?;
+        verdicts.pop();
+        verdicts.push(verdict);
     }
     if io.format() == Format::Text {
-        io.out().text(tree::summary(&verdicts, colour))?;
+        io.out().text(tree::summary(verdicts, colour))?;
     }
-    Ok(exit(&verdicts))
+    Ok(())
+}
+
+/// A reader of standard output that has gone changes no verdict.
+fn unless_unheard(shown: Result<(), Report>) -> Result<(), Report> {
+    match shown {
+        Err(report) if report.is_quiet() => Ok(()),
+        shown => shown,
+    }
 }
 
 fn verdicts(judged: &[Judged]) -> Vec<Verdict> {

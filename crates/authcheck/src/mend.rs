@@ -2,18 +2,33 @@
 //! only ever takes access away, and is run on the very file that was judged.
 
 use cli::{Exit, Format, Io, Report};
-use safefile::{Fix, Mend, display_path};
+use safefile::{Component, Fix, Mend, Role, Rule, display_path, shell_quote};
 use serde::Serialize;
 
-use crate::judged::Judged;
+use crate::judged::{Chosen, Judged};
 use crate::options::Options;
 
 /// What an audit asks to be done, from the root downwards: a directory before what is in it, so that nobody can swap a file
 /// between two commands.
+///
+/// What a stranger may have chosen is left alone until somebody has looked at it: where a link that could be a stranger's
+/// leads, a file that has another name somewhere else, and what only an unsafe configuration names. Else `--fix=apply` on a
+/// path of theirs would change the mode of any file they like.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     commands: Vec<Mend>,
     by_hand: Vec<String>,
+    led: Led,
+}
+
+/// Whether a stranger may have chosen what would be mended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Led {
+    /// No.
+    #[default]
+    Straight,
+    /// Yes, and it waits for somebody to look at it.
+    Astray,
 }
 
 /// One command for another program.
@@ -26,12 +41,47 @@ impl Plan {
     /// Everything that mends these paths, each command once.
     pub(crate) fn of(judged: &[Judged]) -> Self {
         let mut plan = Self::default();
-        let mut components: Vec<_> = judged.iter().flat_map(|one| one.audit.findings()).collect();
-        components.sort_by_key(|(component, _)| component.path.components().count());
-        for (component, finding) in components {
-            plan.add(&display_path(&component.path), &finding.fix);
+        let mut ours: Vec<_> = judged.iter().flat_map(|one| plan.ours(one)).collect();
+        ours.sort_by_key(|component| component.path.components().count());
+        for component in ours {
+            let path = display_path(&component.path);
+            component.findings.iter().for_each(|finding| plan.add(&path, &finding.fix));
         }
         plan
+    }
+
+    /// Whether something was left alone that the next look would no longer know for what it is: by then what leads there is
+    /// mended.
+    pub(crate) fn led(&self) -> Led {
+        self.led
+    }
+
+    /// The components that no stranger can have chosen; of the others it is noted what has to be looked at.
+    fn ours<'a>(&mut self, judged: &'a Judged) -> Vec<&'a Component> {
+        let way = judged.audit.components.as_slice();
+        if judged.chosen == Chosen::ByAnybody && way.iter().any(is_wrong) {
+            self.led = Led::Astray;
+            let (path, words) =
+                (display_path(&judged.audit.path), "named only by what is unsafe itself, see");
+            self.note(&format!("{path}: {words} {}", judged.named_by.join(", ")));
+            return Vec::new();
+        }
+        let (certain, behind) = until_led(way);
+        let mut ours = way;
+        if let Some((link, _)) = behind.split_first().filter(|(_, behind)| behind.iter().any(is_wrong)) {
+            self.led = Led::Astray;
+            let words = "a stranger could have made this link; remove it, or if it leads to the right file:";
+            let (link, word) = (display_path(&link.path), shell_quote(&link.path));
+            self.note(&format!("{link}: {words} chown -h root {word}"));
+            ours = certain;
+        }
+        ours.iter().filter(|component| !self.has_other_names(component)).collect()
+    }
+
+    fn has_other_names(&mut self, component: &Component) -> bool {
+        let path = display_path(&component.path);
+        let other = component.findings.iter().find(|finding| finding.rule == Rule::HardLink);
+        other.inspect(|finding| self.add(&path, &finding.fix)).is_some()
     }
 
     /// Whether there is nothing that a command could do.
@@ -84,15 +134,29 @@ impl Plan {
         match (&fix.command, &fix.otherwise) {
             (Some(command), _) if self.commands.contains(command) => {}
             (Some(command), _) => self.commands.push(command.clone()),
-            (None, Some(otherwise)) => {
-                let sentence = format!("{component}: {otherwise}");
-                if !self.by_hand.contains(&sentence) {
-                    self.by_hand.push(sentence);
-                }
-            }
+            (None, Some(otherwise)) => self.note(&format!("{component}: {otherwise}")),
             (None, None) => {}
         }
     }
+
+    /// One line, whatever a configuration said.
+    fn note(&mut self, sentence: &str) {
+        let sentence = cli::printable::lines(sentence).replace('\n', " ");
+        if !self.by_hand.contains(&sentence) {
+            self.by_hand.push(sentence);
+        }
+    }
+}
+
+fn is_wrong(component: &Component) -> bool {
+    !component.findings.is_empty()
+}
+
+/// The way as far as it is certain, and what comes from the first link on that stands in a directory, or is, a stranger's.
+fn until_led(way: &[Component]) -> (&[Component], &[Component]) {
+    let wrong = way.iter().position(is_wrong).unwrap_or(way.len());
+    let link = way.iter().skip(wrong).position(|component| component.role == Role::Link);
+    link.and_then(|link| way.split_at_checked(wrong + link)).unwrap_or((way, &[]))
 }
 
 fn show_one(io: &mut Io, line: &str) -> Result<(), Report> {

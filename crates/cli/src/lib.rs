@@ -27,13 +27,14 @@ pub use say::{Level, Report};
 /// Runs a program: no core dumps and no tracing of this process from here on, then `body`, then what is left to say.
 ///
 /// A [`Report`] is said on standard error (as text, or as JSON when `body` chose [`Format::Json`]) and its exit is the
-/// program's; a reader of standard output that has gone ends it quietly with success; a panic becomes
+/// program's; a reader of standard output that has gone ends it quietly, with success unless `body` came to its end and
+/// knows better; a panic becomes
 /// [`Exit::SOFTWARE`] and tells the place in the source, never the panic's text, which may hold what it should not.
 pub fn run(program: &str, body: impl FnOnce(&mut Io) -> Result<Exit, Report>) -> ExitCode {
     harden::panics_tell_their_place_only();
     let mut io = Io::of_process(program);
     let done = harden::process().and_then(|()| guarded(&mut io, body));
-    let done = done.and_then(|exit| io.finish().map(|()| exit));
+    let done = done.and_then(|exit| finished(&mut io, exit));
     done.unwrap_or_else(|report| {
         io.report(&report);
         report.exit()
@@ -50,6 +51,14 @@ pub fn program_name(default: &str) -> String {
         .and_then(std::path::Path::file_name)
         .map(|name| name.to_string_lossy().into_owned());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| default.to_owned())
+}
+
+/// What the body found out stands, whether or not somebody reads it to the end.
+fn finished(io: &mut Io, exit: Exit) -> Result<Exit, Report> {
+    match io.finish() {
+        Err(report) if !report.is_quiet() => Err(report),
+        _ => Ok(exit),
+    }
 }
 
 fn guarded(io: &mut Io, body: impl FnOnce(&mut Io) -> Result<Exit, Report>) -> Result<Exit, Report> {

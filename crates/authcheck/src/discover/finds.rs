@@ -7,12 +7,16 @@ use safefile::{Audit, FileType, Kind, Verdict, display_path};
 use super::contents::{self, ClearText};
 use super::host::{Host, Reading};
 use super::named::{Contents, Named};
-use crate::judged::{Fault, Judged, Note, NoteWord};
+use crate::judged::{Chosen, Fault, Judged, Note, NoteWord};
 use crate::readers::readers;
 
 /// The paths to be looked at, in the order in which they were found.
 #[derive(Default)]
-pub(crate) struct Finds(Vec<Find>);
+pub(crate) struct Finds {
+    finds: Vec<Find>,
+    /// The configurations that named something, and whether they are to be believed.
+    judges: Vec<(PathBuf, Chosen)>,
+}
 
 struct Find {
     path: PathBuf,
@@ -22,6 +26,7 @@ struct Find {
     notes: Vec<Note>,
     if_unsafe: Vec<Note>,
     followed: Followed,
+    chosen: Chosen,
 }
 
 /// Whether a configuration was read, and what it names looked at.
@@ -34,8 +39,19 @@ enum Followed {
 impl Finds {
     /// A file that a configuration names, there or not.
     pub(crate) fn named(&mut self, host: &Host<'_>, by: &Path, named: Named) {
+        let chosen = self.chosen_by(host, by);
         let by = format!("{}:{} {}", display_path(&host.at(by)), named.line, named.word);
-        self.add(named.path, named.kind, named.contents, by);
+        self.add(named.path, named.kind, named.contents, by, chosen);
+    }
+
+    /// What a configuration includes and what was not looked into: an error, since nobody knows what it names.
+    pub(crate) fn not_followed(&mut self, host: &Host<'_>, by: &Path, path: &Path) {
+        let what = format!("included by {}", display_path(&host.at(by)));
+        let chosen = self.chosen_by(host, by);
+        self.add(path.to_owned(), Kind::Configuration, Contents::Opaque, what, chosen);
+        if let Some(find) = self.find(path) {
+            find.followed = Followed::No;
+        }
     }
 
     /// A file in a usual place; where nothing is there, nothing is said.
@@ -49,7 +65,7 @@ impl Finds {
     ) {
         let path = path.as_ref();
         if self.find(path).is_some() || host.has(path) {
-            self.add(path.to_owned(), kind, contents, what.to_owned());
+            self.add(path.to_owned(), kind, contents, what.to_owned(), Chosen::Safely);
         }
     }
 
@@ -86,12 +102,26 @@ impl Finds {
 
     /// Audits everything.
     pub(crate) fn judge(self, host: &Host<'_>) -> Vec<Judged> {
-        self.0.into_iter().map(|find| find.judge(host)).collect()
+        self.finds.into_iter().map(|find| find.judge(host)).collect()
     }
 
-    /// A path that is found again is what the stricter finder says.
-    fn add(&mut self, path: PathBuf, kind: Kind, contents: Contents, by: String) {
+    /// Once for each configuration: it names many files.
+    fn chosen_by(&mut self, host: &Host<'_>, by: &Path) -> Chosen {
+        if let Some((_, chosen)) = self.judges.iter().find(|(path, _)| path == by) {
+            return *chosen;
+        }
+        let is_unsafe = host.audit(by, Kind::Configuration).verdict() == Verdict::Unsafe;
+        let chosen = if is_unsafe { Chosen::ByAnybody } else { Chosen::Safely };
+        self.judges.push((by.to_owned(), chosen));
+        chosen
+    }
+
+    /// A path that is found again is what the stricter finder says, and was chosen by the safer one.
+    fn add(&mut self, path: PathBuf, kind: Kind, contents: Contents, by: String, chosen: Chosen) {
         if let Some(find) = self.find(&path) {
+            if chosen == Chosen::Safely {
+                find.chosen = chosen;
+            }
             if kind.is_secret() && !find.kind.is_secret() {
                 find.kind = kind;
             }
@@ -102,7 +132,7 @@ impl Finds {
                 find.named_by.push(by);
             }
         } else {
-            self.0.push(Find {
+            self.finds.push(Find {
                 path,
                 kind,
                 contents,
@@ -110,12 +140,13 @@ impl Finds {
                 notes: Vec::new(),
                 if_unsafe: Vec::new(),
                 followed: Followed::Yes,
+                chosen,
             });
         }
     }
 
     fn find(&mut self, path: &Path) -> Option<&mut Find> {
-        self.0.iter_mut().find(|find| find.path == path)
+        self.finds.iter_mut().find(|find| find.path == path)
     }
 }
 
@@ -134,6 +165,7 @@ impl Find {
             what: "could not be read, so what it names was not looked at".to_owned(),
         });
         let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent().faulty(unread);
+        judged.chosen = self.chosen;
         judged.notes.extend(note);
         judged.notes.extend(self.notes);
         if judged.verdict() == Verdict::Unsafe {

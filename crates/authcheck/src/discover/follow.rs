@@ -58,18 +58,30 @@ pub(crate) fn postfix(host: &Host<'_>, finds: &mut Finds) {
 
 /// Dovecot: its configuration with everything that it includes, and the passwd-files that are named.
 pub(crate) fn dovecot(host: &Host<'_>, finds: &mut Finds) {
-    let mut waiting = vec![PathBuf::from("/etc/dovecot/dovecot.conf")];
+    let first = PathBuf::from("/etc/dovecot/dovecot.conf");
+    let mut waiting = vec![first.clone()];
     let mut read = HashSet::new();
     while let Some(path) = waiting.pop() {
-        if read.len() == INCLUDE_LIMIT || !read.insert(path.clone()) {
+        if read.contains(&path) {
             continue;
         }
+        if read.len() == INCLUDE_LIMIT {
+            finds.not_followed(host, &first, &path);
+            break;
+        }
+        read.insert(path.clone());
         let text = finds.text(host, &path, Contents::Opaque, "Dovecot's configuration");
         let Some(conf) = text.as_deref().map(dovecot::read) else { continue };
         conf.names.into_iter().for_each(|named| finds.named(host, &path, named));
         let directory = path.parent().unwrap_or(Path::new("/"));
         // The last one put in is read next: reversed, the order is that of the files.
-        waiting.extend(conf.includes.iter().rev().flat_map(|pattern| included(host, directory, pattern)));
+        for pattern in conf.includes.iter().rev() {
+            let pattern = directory.join(pattern);
+            match included(host, &pattern) {
+                Some(files) => waiting.extend(files),
+                None => finds.not_followed(host, &path, &pattern),
+            }
+        }
     }
     for path in ["/etc/dovecot/users", "/etc/dovecot/passwd"] {
         let contents = Contents::PasswdFile { bare: Bare::Hashed };
@@ -131,12 +143,12 @@ fn plug_ins(host: &Host<'_>, finds: &mut Finds, directory: &Path) -> bool {
     host.has(directory)
 }
 
-/// The names in a directory of programs. Where it is not safe to go by them, what everybody knows to be there is audited in
+/// The names in a directory of programs. Where they are not to be had or not safe to go by, what everybody knows to be there is audited in
 /// their place, which shows what is wrong with the directory.
 fn listed(host: &Host<'_>, finds: &mut Finds, directory: &Path, example: &str) -> Vec<String> {
     match host.names(directory, Kind::Program) {
         Names::Listed(names) => names,
-        Names::Unsafe => {
+        Names::Unknown => {
             let named = Named::plain(directory.join(example), Kind::Program, 1, "libraries");
             finds.named(host, directory, named);
             Vec::new()
@@ -183,24 +195,30 @@ fn application(host: &Host<'_>, finds: &mut Finds, files: &[PathBuf], reader: Re
     }
 }
 
-/// The files that one `!include` names. A `*` may stand in the last component, as everybody writes it.
-fn included(host: &Host<'_>, directory: &Path, pattern: &str) -> Vec<PathBuf> {
-    let path = directory.join(pattern);
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Vec::new();
+/// The files that one `!include` names, the last first. A `*` may stand in the last component, as everybody writes it;
+/// `None` for another pattern, and where the directory cannot be gone by.
+fn included(host: &Host<'_>, pattern: &Path) -> Option<Vec<PathBuf>> {
+    let (Some(parent), Some(name)) = (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
+    else {
+        return Some(Vec::new());
     };
-    let Some((before, after)) = name.split_once('*') else { return vec![path] };
-    let Names::Listed(names) = host.names(parent, Kind::Configuration) else { return Vec::new() };
-    let fits = |name: &String| {
-        name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+    let is_glob = |text: &str| text.contains(['*', '?', '[', '{']);
+    let (before, after) = match name.split_once('*') {
+        _ if is_glob(&parent.to_string_lossy()) => return None,
+        None if is_glob(name) => return None,
+        None => return Some(vec![pattern.to_owned()]),
+        Some((before, after)) if is_glob(before) || is_glob(after) => return None,
+        Some(parts) => parts,
     };
-    // Reversed, as everything that is put on the stack of the caller.
-    names
-        .iter()
-        .filter(|name| fits(name) && !name.starts_with('.'))
-        .rev()
-        .map(|name| parent.join(name))
-        .collect()
+    let Names::Listed(names) = host.names(parent, Kind::Configuration) else { return None };
+    let fits = |name: &&String| {
+        let is_shown = !name.starts_with('.') || before.starts_with('.');
+        is_shown
+            && name.len() >= before.len() + after.len()
+            && name.starts_with(before)
+            && name.ends_with(after)
+    };
+    Some(names.iter().filter(fits).rev().map(|name| parent.join(name)).collect())
 }
 
 const PASSED_OVER: &str = "sendmail passes over a file that it finds unsafe too, and goes on with the defaults: every \

@@ -1,6 +1,7 @@
 //! The host that is looked at: its root, whom its files are judged by, and reading for the report only. What a file means
 //! is the other modules' business.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use credential::Secret;
@@ -62,18 +63,21 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The names in a directory, sorted. A directory that is not there has none; one that is unsafe is told apart,
-    /// since what it holds may be anybody's.
+    /// The names in a directory, sorted. A directory that is not there has none; one that is unsafe, or cannot be
+    /// listed, is told apart: what it holds may be anything.
     pub(crate) fn names(&self, directory: &Path, kind: Kind) -> Names {
         let at = self.at(directory);
-        match SafeDir::open(&at, kind, &(self.trust)(&at)) {
-            Ok(directory) => {
-                let entries = directory.entries().unwrap_or_default();
-                Names::Listed(entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect())
+        let entries = match SafeDir::open(&at, kind, &(self.trust)(&at)) {
+            Ok(directory) => directory.entries(),
+            Err(OpenError::Missing { .. }) => Ok(Vec::new()),
+            Err(OpenError::Failed { source, .. }) if source.kind() == ErrorKind::NotADirectory => {
+                Ok(Vec::new())
             }
-            Err(OpenError::Refused(_)) => Names::Unsafe,
-            Err(OpenError::Missing { .. } | OpenError::Failed { .. }) => Names::Listed(Vec::new()),
-        }
+            Err(OpenError::Refused(_) | OpenError::Failed { .. }) => return Names::Unknown,
+        };
+        entries.map_or(Names::Unknown, |entries| {
+            Names::Listed(entries.into_iter().filter_map(|entry| entry.name.into_string().ok()).collect())
+        })
     }
 }
 
@@ -81,8 +85,8 @@ impl<'a> Host<'a> {
 pub(crate) enum Names {
     /// The names that are UTF-8; no other is one that we look for.
     Listed(Vec<String>),
-    /// It is not safe to go by what stands there.
-    Unsafe,
+    /// It is not safe to go by what stands there, or it cannot be listed.
+    Unknown,
 }
 
 /// The longest configuration file that is read: several times the largest sendmail.cf that m4 makes.

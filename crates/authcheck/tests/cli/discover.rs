@@ -214,6 +214,31 @@ fn a_library_directory_that_others_may_write_is_shown() {
     );
 }
 
+/// What an include names is looked at, or it is said that it was not.
+#[test]
+fn an_include_that_was_not_followed_is_not_safe() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (pattern, lines, verdict) in [
+        ("conf.d/*.conf", "dir etc/dovecot/conf.d root:root 0775", "unsafe"),
+        ("conf.d/[0-9]*.conf", "", "error"),
+        ("conf.*/a.conf", "", "error"),
+        ("gone/*.conf", "", ""),
+        ("dovecot.conf", "", ""),
+    ] {
+        let tree = Tree::of(&format!(
+            "file etc/dovecot/dovecot.conf root:root 0644 !include {pattern}\\n\n\
+             file etc/dovecot/conf.d/1.conf root:root 0644 x\n{lines}"
+        ));
+        let (verdicts, _, exit) = discovered(&tree);
+        let found = verdicts.get(&format!("ROOT/etc/dovecot/{pattern}"));
+        let expected = if pattern == "dovecot.conf" { "safe" } else { verdict };
+        assert_eq!(found.map_or("", |found| found.0.as_str()), expected, "{pattern}");
+        assert_eq!(exit == Some(0), verdict.is_empty(), "{pattern}");
+    }
+}
+
 #[test]
 fn what_other_files_say_does_not_command_the_terminal() {
     if tests::need::root().is_err() {

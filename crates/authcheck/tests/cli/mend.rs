@@ -190,6 +190,47 @@ fn nobody_to_ask_is_a_usage_error_and_nothing_happens() {
     assert_eq!(fs::metadata(tree.at("secret")).unwrap().permissions().mode() & 0o7777, 0o644);
 }
 
+/// On a path of a stranger's nothing is changed that the stranger may have chosen, however often rounds are run.
+#[test]
+fn a_stranger_does_not_choose_what_is_mended() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (what, lines, line) in [
+        (
+            "a link of theirs",
+            "link way/file nobody:nogroup ROOT/passwd\nfile passwd root:root 0644",
+            "files --kind secret ROOT/way/file",
+        ),
+        (
+            "a link in their directory",
+            "dir way nobody:nogroup 0755\nlink way/file root:root ROOT/passwd\nfile passwd root:root 0644",
+            "files --kind secret ROOT/way/file",
+        ),
+        (
+            "a second name",
+            "dir way nobody:nogroup 0755\nfile passwd root:root 0644\nname way/file passwd",
+            "files --kind secret ROOT/way/file",
+        ),
+        (
+            "a configuration of theirs",
+            "file etc/postfix/main.cf nobody:nogroup 0644 smtp_sasl_password_maps=texthash:/passwd\\n\n\
+             file passwd root:root 0644",
+            "discover --root ROOT",
+        ),
+    ] {
+        let tree = Tree::of(lines);
+        let printed = tree.authcheck(&format!("{line} --fix"));
+        let printed = tree.unrooted(&printed.stdout);
+        let commands = printed.lines().filter(|line| !line.starts_with('#'));
+        assert!(!commands.into_iter().any(|line| line.contains("passwd")), "{what}: {printed}");
+        assert!(printed.contains("# "), "{what}: {printed}");
+        assert_eq!(tree.authcheck(&format!("{line} --fix=apply --yes")).status.code(), Some(1), "{what}");
+        let mode = fs::metadata(tree.at("passwd")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644, "{what}");
+    }
+}
+
 fn finding(tree: &Tree, line: &str, rule: Rule) -> Value {
     let output = tree.authcheck(line);
     assert_eq!(output.status.code(), Some(1), "{rule}: {}", tree.unrooted(&output.stdout));
