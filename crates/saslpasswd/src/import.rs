@@ -71,7 +71,7 @@ fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
     match import::Format::of(&start[..count]) {
         Found::Readable(format) => Ok(format),
         Found::NotReadYet(what) => {
-            let cause = format_args!("this is a {what} database, a format that cannot be imported yet");
+            let cause = format_args!("this is a database ({what}); its format cannot be imported yet");
             Err(Report::new(Exit::DATAERR, path, cause))
         }
     }

@@ -269,7 +269,13 @@ pub fn list_command() -> Command {
         .arg(flag("versions", 'v', "Print versions on standard error"))
         .arg(flag("usage", 'h', "Print the usage on standard error and exit 1"))
         .args(common_options().into_iter().filter(|arg| arg.get_id() != "format"))
-        .arg(Arg::new("operands").value_name("FILE").num_args(0..).value_parser(value_parser!(PathBuf)))
+        .arg(
+            Arg::new("operands")
+                .value_name("FILE")
+                .num_args(0..)
+                .value_parser(value_parser!(PathBuf))
+                .help("The same as -f FILE"),
+        )
 }
 
 fn cyrus_options() -> Vec<Arg> {
@@ -644,7 +650,8 @@ Examples:
 
 Exit status: 0 done (or right); 1 usage, or the store is missing, damaged or unsafe (or the password is wrong); 7 the \
 password or the name was refused; 75 another program was writing, try again; 100 faults in the configuration. --verify \
-and the tasks with long names leave the numbers of sysexits(3) when they could not be done.";
+and the tasks with long names leave the numbers of sysexits(3) when they could not be done, --import also (65) when it \
+left users out.";
 
 const LIST_ABOUT: &str = "\
 Prints a line `user@realm: userPassword` for each user of a Gatepost store, as sasldblistusers2 does for a user who has a \

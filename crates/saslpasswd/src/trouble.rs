@@ -67,15 +67,15 @@ fn foreign(path: &Path) -> Option<Report> {
     let start = peek_unsafe(path, Kind::Secret, &Trust::root(), import::Format::ENOUGH).ok()?;
     let (what, remedy) = match import::Format::of(&Zeroizing::new(start)) {
         Found::Readable(import::Format::Sasldb) => {
-            ("Berkeley DB", Some(format!("saslpasswd --import {}", shell_quote(path))))
+            ("Berkeley DB, as a sasldb is", Some(format!("saslpasswd --import {}", shell_quote(path))))
         }
         Found::NotReadYet(what) => (what, None),
         Found::Readable(_) => return None,
     };
-    let unread = if remedy.is_none() { ", and of a format that cannot be imported yet" } else { "" };
-    let cause = format_args!("this is a {what} sasldb, not a store of Gatepost{unread}");
+    let unread = if remedy.is_none() { "; its format cannot be imported yet" } else { "" };
+    let cause = format_args!("this is another program's database ({what}), not a store of Gatepost{unread}");
     let report = Report::new(Exit::DATAERR, printable::path(path), cause)
-        .because("it belongs to other programs and is left as it is");
+        .because("it belongs to that program and is left as it is");
     Some(remedy.into_iter().fold(report, Report::mend))
 }
 

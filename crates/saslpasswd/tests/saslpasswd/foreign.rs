@@ -8,15 +8,15 @@ use crate::place::{Place, SASLDBLISTUSERS, feed, fixture, mode};
 fn a_sasldb_is_named_and_left_as_it_is() {
     let place = Place::new();
     let rows = [
-        ("sasldb2.db", "this is a Berkeley DB sasldb, not a store of Gatepost\n", true),
+        ("sasldb2.db", "database (Berkeley DB, as a sasldb is), not a store of Gatepost\n", true),
         (
             "sasldb2.gdbm",
-            "this is a GDBM sasldb, not a store of Gatepost, and of a format that cannot be imported yet\n",
+            "database (GDBM), not a store of Gatepost; its format cannot be imported yet\n",
             false,
         ),
         (
             "sasldb2.lmdb",
-            "this is a LMDB sasldb, not a store of Gatepost, and of a format that cannot be imported yet\n",
+            "database (LMDB), not a store of Gatepost; its format cannot be imported yet\n",
             false,
         ),
     ];
@@ -48,7 +48,7 @@ fn a_format_that_is_not_read_cannot_be_imported() {
     let place = Place::new();
     for name in ["sasldb2.gdbm", "sasldb2.lmdb"] {
         let path = place.fixture(name);
-        place.run(&["--import", path.to_str().unwrap()]).failed(65, "a format that cannot be imported yet");
+        place.run(&["--import", path.to_str().unwrap()]).failed(65, "its format cannot be imported yet");
         assert!(!place.store().exists());
     }
 }
