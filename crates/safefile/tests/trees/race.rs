@@ -1,6 +1,7 @@
 //! Components swapped while somebody opens. What is opened always says that it is good.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -19,23 +20,36 @@ struct Score {
     missed: u32,
 }
 
-/// Exchanges two names without pause while the path is opened, until both outcomes were seen often enough.
+/// Exchanges two names without pause while the path is opened.
 fn race(path: &Path, one: &Path, other: &Path) -> Score {
+    race_against(path, || renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap())
+}
+
+fn race_against(path: &Path, disturb: impl Fn() + Sync) -> Score {
     let over = AtomicBool::new(false);
     let mut score = Score::default();
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+                disturb();
             }
         });
+        let _ends = Ends(&over);
         let until = Instant::now() + duration();
         while Instant::now() < until {
             open(path, &mut score);
         }
-        over.store(true, Ordering::Relaxed);
     });
     score
+}
+
+/// Ends the other thread, also when this one has failed.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn duration() -> Duration {
@@ -46,6 +60,7 @@ fn open(path: &Path, score: &mut Score) {
     match SafeFile::open(path, Kind::Secret, &Trust::root()) {
         Ok(file) => {
             assert_eq!(file.read_whole(100).unwrap(), b"good");
+            assert_eq!(file.facts().mode, 0o600);
             score.opened += 1;
         }
         Err(OpenError::Refused(_)) => score.refused += 1,
@@ -144,4 +159,16 @@ fn the_parent_of_a_directory() {
     ground.dir("a/e", ROOT, ROOT, 0o755);
     let score = race(&ground.at("a/d/../f"), &ground.at("a/d"), &ground.at("evil/d"));
     assert!(score.opened > 10, "{}", score.opened);
+}
+
+/// Judged when it was closed, used when it is open: the descriptor that is used is judged as well.
+#[test]
+fn rights_given_and_taken() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    let path = good(&ground, "f");
+    check(&race_against(&path, || {
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }));
 }
