@@ -11,6 +11,7 @@
 pub mod account;
 pub mod acl;
 mod audit;
+mod dir;
 mod facts;
 mod input;
 pub mod judge;
@@ -21,6 +22,7 @@ mod open;
 mod quote;
 mod refusal;
 mod replace;
+mod request;
 mod rule;
 mod scratch;
 mod stamp;
@@ -32,12 +34,13 @@ pub use self::account::{Account, Gid, Group, Uid};
 pub use self::audit::{
     Audit, AuditedFile, Component, Reached, Verdict, audit, open_unsafe_for_audit, peek_unsafe,
 };
+pub use self::dir::{Entry, SafeDir};
 pub use self::facts::{Facts, FileType};
 pub use self::input::{InputFile, standard_input};
 pub use self::kind::{Kind, Role, UnknownKind};
 pub use self::mend::Mend;
 pub use self::mount::Mount;
-pub use self::open::{Entry, OpenError, SafeDir, SafeFile};
+pub use self::open::{OpenError, SafeFile};
 pub use self::quote::{display_path, shell_quote, toml_quote};
 pub use self::refusal::{Finding, Fix, Found, Refusal};
 pub use self::replace::{Dress, OldFile, ReplaceError, Replacement};

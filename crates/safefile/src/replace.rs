@@ -18,11 +18,13 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::account::{Gid, Uid};
+use crate::dir::sync_directory;
 use crate::facts::{ACL_ATTRIBUTE, Facts, FileType, acl_octets};
 use crate::judge::{Breach, judge, permitted_mode};
 use crate::kind::{Kind, Role};
-use crate::open::{OpenError, Request, sync_directory};
+use crate::open::OpenError;
 use crate::quote::display_path;
+use crate::request::Request;
 use crate::rule::Rule;
 use crate::scratch;
 use crate::stamp::Stamp;
@@ -150,7 +152,8 @@ impl Replacement {
         self.step("set owner and mode", self.outfit.put_on(self.temporary.keeper()))?;
         self.would_be_opened()?;
         self.step("sync", fsync(self.temporary.keeper()).map_err(Into::into))?;
-        let held = Old::hold(self.temporary.place(), &self.name);
+        let is_needed = old == OldFile::Touch || self.only_over.is_some();
+        let held = is_needed.then(|| Old::hold(self.temporary.place(), &self.name)).flatten();
         self.is_over_what_was_meant(held.as_ref())?;
         self.give_name()?;
         self.temporary.has_its_final_name();

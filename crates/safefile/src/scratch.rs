@@ -6,7 +6,7 @@ use std::io;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-use crate::open::SafeDir;
+use crate::dir::SafeDir;
 use crate::temporary::unique;
 use crate::walk::Place;
 

@@ -14,8 +14,8 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, fchmod, flock, fstat, un
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, test_kill_process};
 
+use crate::dir::{drop_inherited_acl, entries};
 use crate::facts::FileType;
-use crate::open::{drop_inherited_acl, entries};
 use crate::walk::Place;
 
 /// A temporary file of mode 0600; removed when dropped, unless it was given its final name.
