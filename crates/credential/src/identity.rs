@@ -28,6 +28,9 @@ pub enum NameError {
     /// SASLprep refuses it.
     #[error("name is refused by SASLprep: {0}")]
     Refused(#[from] SaslprepError),
+    /// Preparation made an `@` of another character (U+FF20, say): written as `user@realm` it would name somebody else.
+    #[error("name holds an @ once it is prepared")]
+    HoldsAt,
 }
 
 /// The name of a user, without realm. May be empty, and may hold `@`.
@@ -43,6 +46,12 @@ impl Username {
     /// Prepares a name that came as octets.
     pub fn from_octets(octets: &[u8]) -> Result<Self, NameError> {
         Self::prepare(utf8(octets)?)
+    }
+
+    /// Prepares what stands before the first `@` of a user id, in which no further one may appear.
+    pub fn of_userid(octets: &[u8]) -> Result<Self, NameError> {
+        let name = Self::from_octets(octets)?;
+        if name.0.contains('@') { Err(NameError::HoldsAt) } else { Ok(name) }
     }
 
     /// The prepared name.
@@ -98,8 +107,10 @@ impl Identity {
     /// `alice@` has the empty realm, `@example.org` the empty user.
     pub fn parse(userid: &str, default: &Realm) -> Result<Self, NameError> {
         match userid.split_once('@') {
-            Some((user, realm)) => Ok(Self::new(Username::prepare(user)?, Realm::prepare(realm)?)),
-            None => Ok(Self::new(Username::prepare(userid)?, default.clone())),
+            Some((user, realm)) => {
+                Ok(Self::new(Username::of_userid(user.as_bytes())?, Realm::prepare(realm)?))
+            }
+            None => Ok(Self::new(Username::of_userid(userid.as_bytes())?, default.clone())),
         }
     }
 

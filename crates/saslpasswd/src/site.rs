@@ -82,7 +82,7 @@ impl Site {
             |error| trouble::refused(format_args!("{}: {error}", printable::octets(who.userid.as_bytes())));
         let octets = who.userid.as_bytes();
         let mut parts = octets.splitn(2, |&octet| octet == b'@');
-        let user = Username::from_octets(parts.next().unwrap_or_default()).map_err(bad)?;
+        let user = Username::of_userid(parts.next().unwrap_or_default()).map_err(bad)?;
         let realm = match (parts.next(), &who.realm) {
             (Some(realm), _) => Realm::from_octets(realm).map_err(bad)?,
             (None, given) => self.realm(given.as_deref())?,

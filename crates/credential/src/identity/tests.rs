@@ -25,6 +25,16 @@ fn a_user_id_is_split_at_the_first_at() {
     }
 }
 
+/// U+FF20 and U+FE6B are `@` once they are prepared, when the id has been split already.
+#[test]
+fn a_user_id_is_not_split_where_only_preparation_sees_an_at() {
+    let realm = Realm::prepare("vm").unwrap();
+    for userid in ["alice\u{FF20}x", "alice\u{FE6B}x@r", "\u{FF20}"] {
+        assert_eq!(Identity::parse(userid, &realm), Err(NameError::HoldsAt), "{userid}");
+    }
+    assert_eq!(parse("alice@a\u{FF20}b").realm.as_str(), "a@b");
+}
+
 #[test]
 fn the_realm_alone_is_looked_up_in_either_case() {
     let identity = parse("alice@Example.ORG");
