@@ -70,9 +70,31 @@ fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
     let count = file.read_at(&mut start, 0).map_err(|error| Report::new(Exit::IOERR, path, error))?;
     match import::Format::of(&start[..count]) {
         Found::Readable(format) => Ok(format),
+        other => Err(not_imported(file.path(), other)),
+    }
+}
+
+/// What is no other server's file of users, or may be one of two, and what to do instead.
+fn not_imported(path: &Path, found: Found) -> Report {
+    let quoted = shell_quote(path);
+    let report = |cause: &str| Report::new(Exit::DATAERR, printable::path(path), cause);
+    match found {
         Found::NotReadYet(what) => {
-            let cause = format_args!("this is a database ({what}); its format cannot be imported yet");
-            Err(Report::new(Exit::DATAERR, path, cause))
+            report(&format!("this is a database ({what}); its format cannot be imported yet"))
+        }
+        Found::Redb => report("this is a store or a map of Gatepost, which is not imported")
+            .mend(format_args!("saslpasswd -f {quoted} --dump DUMP"))
+            .mend("saslpasswd --load DUMP"),
+        Found::Dump => report("this is a dump of a store, which is loaded and not imported")
+            .mend(format_args!("saslpasswd --load {quoted}")),
+        Found::Unclear(line) => report(&format!(
+            "line {line} has a hash, as in a passwd-file, and the first line has none"
+        ))
+        .because("a hash that is taken for a password lets in all who have seen it; say which format it is")
+        .mend(format_args!("saslpasswd --from passwd-file --import {quoted}"))
+        .mend(format_args!("saslpasswd --from text --import {quoted}")),
+        Found::NotText | Found::Readable(_) => {
+            report("this is no text, and no database of a format that is known")
         }
     }
 }

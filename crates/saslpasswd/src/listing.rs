@@ -81,7 +81,7 @@ fn described(credential: &Credential, site: &Site) -> String {
         said.push(format!("until {}", date::written(end)));
     }
     if credential.raw {
-        said.push("of octets that SASLprep refuses".to_owned());
+        said.push("compared by octets, without SASLprep".to_owned());
     }
     said.join(", ")
 }

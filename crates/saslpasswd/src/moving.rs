@@ -5,11 +5,13 @@ use std::path::Path;
 
 use cli::{Exit, Format, Io, Report, printable};
 use credential::DecoyKey;
-use safefile::{Dress, Kind, OldFile, Replacement};
+use safefile::{Dress, Kind, OldFile, OpenError, Replacement, Trust, peek_unsafe};
 use serde_json::json;
 use store::StoreError;
 use store::secrets::dump::{self, Dump, DumpError, DumpFault, LoadError, Loaded, Merge};
+use store::secrets::import::{self, Found};
 use store::secrets::{Access, Edit, NewStore, SecretStore};
+use zeroize::Zeroizing;
 
 use crate::options::{Effect, Present};
 use crate::site::Site;
@@ -18,6 +20,7 @@ use crate::trouble;
 /// `--dump`: to a file that nobody else may read, complete or not at all.
 pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> {
     let store = site.open(Access::Read)?;
+    may_be_replaced(to)?;
     if site.effect == Effect::Rehearse {
         let users = store::secrets::Secrets::counts(&store).map_err(trouble::report)?.users;
         return moved(io, site, "dumped", users, to);
@@ -34,6 +37,21 @@ pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> 
         out.into_inner().map_err(|error| Report::new(Exit::IOERR, printable::path(to), error.error()))?;
     file.commit(OldFile::Leave).map_err(Report::from)?;
     moved(io, site, "dumped", users, to)
+}
+
+/// A dump takes the place of an earlier dump, or of an empty file. Whatever else is there stays, above all a store.
+fn may_be_replaced(to: &Path) -> Result<(), Report> {
+    let start = match peek_unsafe(to, Kind::Secret, &Trust::root(), import::Format::ENOUGH) {
+        Ok(start) => Zeroizing::new(start),
+        // A refusal is told by whoever makes the dump.
+        Err(OpenError::Missing { .. } | OpenError::Refused(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if start.is_empty() || import::Format::of(&start) == Found::Dump {
+        return Ok(());
+    }
+    Err(Report::new(Exit::CANTCREAT, printable::path(to), "something that is no dump exists already")
+        .because("a dump replaces nothing but an earlier dump; name another file"))
 }
 
 /// `--load`: all of a dump or nothing, in one transaction; makes the store where none is.

@@ -70,7 +70,7 @@ fn foreign(path: &Path) -> Option<Report> {
             ("Berkeley DB, as a sasldb is", Some(format!("saslpasswd --import {}", shell_quote(path))))
         }
         Found::NotReadYet(what) => (what, None),
-        Found::Readable(_) => return None,
+        _ => return None,
     };
     let unread = if remedy.is_none() { "; its format cannot be imported yet" } else { "" };
     let cause = format_args!("this is another program's database ({what}), not a store of Gatepost{unread}");

@@ -200,6 +200,8 @@ fn builder() -> Builder {
     builder
 }
 
+/// The first octets of every redb file.
+pub(crate) const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 /// redb's own default is 1 GiB. The branches of a million users fit in this, which is what a look-up needs again.
 const CACHE_OCTETS: usize = 32 * 1024 * 1024;
 const PATIENCE_WHILE_CLOSING: Duration = Duration::from_secs(1);

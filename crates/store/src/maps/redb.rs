@@ -29,10 +29,8 @@ use crate::wait::Wait;
 use header::Header;
 use still::Still;
 
+pub(super) use crate::engine::MAGIC;
 pub(super) use build::build;
-
-/// The first octets of every redb file.
-pub(super) const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// Opens a map. Every page is checked against its checksum first (a second for a gigabyte): redb trusts what it reads
 /// later.

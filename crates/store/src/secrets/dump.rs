@@ -16,7 +16,8 @@
 //! Times are seconds since 1970, `keep` a list of kinds or null, `plain` is `by-policy` or `never`, `state` `enabled`
 //! or `suspended`. Further verifiers: `cram-md5` with `states` (32 octets), `digest-md5` with `h-a1` and, where it
 //! differs, `h-a1-utf8`, `foreign` with `scheme` and `text`, `plain` with `password`. Octets are in base64 (RFC 4648).
-//! The end counts the users: a dump that was cut off is refused. Unknown fields, kinds and versions are errors with
+//! The end counts the users: a dump that was cut off is refused, as is one that has a user twice, or users in another
+//! order (realms by their octets in lower case, then names by theirs). Unknown fields, kinds and versions are errors with
 //! the number of their line. A dump is as secret as the store.
 
 use std::io::{self, Read, Write};
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::secrets::import::Reason;
 use crate::secrets::import::lines::Lines;
+use crate::secrets::key::Key;
 use crate::secrets::{Edit, Put, SecretStore, Secrets};
 
 mod json;
@@ -69,6 +71,7 @@ pub struct Dump<R> {
     header: Header,
     lines: Lines<R>,
     users: u64,
+    last: Option<Key>,
     state: Progress,
 }
 
@@ -143,7 +146,7 @@ impl<R: Read> Dump<R> {
             lines.next().ok_or_else(|| DumpFault { line: 1, what: "the dump is empty".to_owned() })?;
         let header = readable(text).and_then(|text| json::parse_header(&text));
         let header = header.map_err(|what| DumpFault { line, what })?;
-        Ok(Self { header, lines, users: 0, state: Progress::Users })
+        Ok(Self { header, lines, users: 0, last: None, state: Progress::Users })
     }
 
     /// The header.
@@ -192,6 +195,12 @@ impl<R: Read> Dump<R> {
         });
         match parsed.map_err(|what| DumpFault { line, what }) {
             Ok(json::Line::User(record)) => {
+                let key = Key::of(record.identity());
+                if self.last.as_ref().is_some_and(|last| *last >= key) {
+                    let what = format!("a user twice or out of order: {}", record.identity());
+                    return Some(Err(DumpFault { line, what }));
+                }
+                self.last = Some(key);
                 self.users += 1;
                 Some(Ok(*record))
             }

@@ -14,6 +14,7 @@ use credential::{ChangedBy, Identity, PasswordError, Policy, Realm, Secret, Time
 use mapfile::Detected;
 use thiserror::Error;
 
+use crate::engine;
 use crate::error::StoreError;
 use crate::secrets::import::lines::Lines;
 
@@ -43,6 +44,15 @@ pub enum Found {
     Readable(Format),
     /// A database in a format that is not read yet: its name, for people.
     NotReadYet(&'static str),
+    /// A store or a map of our own.
+    Redb,
+    /// A dump of a store, which is loaded and not imported.
+    Dump,
+    /// No text, and no database that is known.
+    NotText,
+    /// A text whose first line is `user:password` and whose line of this number, counted from 1, has a hash as
+    /// passwd-files have. Whoever takes the hash for a password lets in all who have seen it.
+    Unclear(u64),
 }
 
 impl Format {
@@ -50,28 +60,65 @@ impl Format {
     pub const ENOUGH: usize = 64 * 1024;
 
     /// Guesses the format from the first [`Format::ENOUGH`] octets of a file (or all there are): databases by their
-    /// magic number; a text whose first password begins with `{` or `$`, or whose first line has all the fields of
-    /// passwd(5), is a passwd-file.
+    /// magic number; a text whose first password begins with `{SCHEME}` or `$ID$`, or whose first line has all the
+    /// fields of passwd(5), is a passwd-file.
     pub fn of(start: &[u8]) -> Found {
         match mapfile::detect(start) {
             Some(Detected::Hash | Detected::Btree) => Found::Readable(Self::Sasldb),
             Some(other) => Found::NotReadYet(other.name()),
-            None if looks_like_passwd_file(start) => Found::Readable(Self::PasswdFile),
-            None => Found::Readable(Self::Text),
+            None if start.starts_with(engine::MAGIC) => Found::Redb,
+            None if is_dump(start) => Found::Dump,
+            None if start.contains(&0) => Found::NotText,
+            None => of_text(start),
         }
     }
 }
 
-fn looks_like_passwd_file(start: &[u8]) -> bool {
-    let mut lines = start.split(|&octet| octet == b'\n').filter(|line| !is_blank_or_comment(line));
-    let mut fields = lines.next().unwrap_or_default().splitn(3, |&octet| octet == b':').skip(1);
-    let password = fields.next().unwrap_or_default();
-    let rest = fields.next().unwrap_or_default();
-    password.starts_with(b"{")
-        || password.starts_with(b"$")
-        || rest.split(|&octet| octet == b':').count() >= PASSWD_FIELDS - 2
+/// By the first line, whatever the order of its fields and its version.
+fn is_dump(start: &[u8]) -> bool {
+    let first = start.split(|&octet| octet == b'\n').next().unwrap_or_default();
+    first.starts_with(b"{") && first.windows(DUMP.len()).any(|octets| octets == DUMP)
 }
 
+fn of_text(start: &[u8]) -> Found {
+    let mut lines = (1..)
+        .zip(start.split(|&octet| octet == b'\n'))
+        .filter(|(_, line)| !is_blank_or_comment(line))
+        .map(|(number, line)| (number, line.split(|&octet| octet == b':').skip(1)));
+    let first = lines.next().map(|(_, mut fields)| {
+        is_hash(fields.next().unwrap_or_default()) || fields.count() >= PASSWD_FIELDS - 2
+    });
+    if first == Some(true) {
+        return Found::Readable(Format::PasswdFile);
+    }
+    match lines.find_map(|(number, mut fields)| is_hash(fields.next()?).then_some(number)) {
+        Some(number) => Found::Unclear(number),
+        None => Found::Readable(Format::Text),
+    }
+}
+
+/// Whether a password field is `{SCHEME}...` or `$ID$...` rather than a password that begins with such a character.
+fn is_hash(field: &[u8]) -> bool {
+    let is_word = |word: &[u8], most: usize, others: &[u8]| {
+        (1..=most).contains(&word.len())
+            && word.iter().all(|octet| octet.is_ascii_alphanumeric() || others.contains(octet))
+    };
+    let named = |rest: &[u8], end: u8, most: usize, others: &[u8]| {
+        rest.iter().position(|&octet| octet == end).is_some_and(|at| is_word(&rest[..at], most, others))
+    };
+    match field {
+        [b'{', rest @ ..] => named(rest, b'}', LONGEST_SCHEME, b"-._"),
+        [b'$', rest @ ..] => named(rest, b'$', LONGEST_ID, b"-"),
+        _ => false,
+    }
+}
+
+/// What stands in the header of a dump.
+const DUMP: &[u8] = br#""gatepost-dump":"#;
+/// `SCRAM-SHA-512.BASE64` and the like.
+const LONGEST_SCHEME: usize = 32;
+/// `pbkdf2-sha512` and the like.
+const LONGEST_ID: usize = 16;
 /// Of passwd(5): name, password, uid, gid, gecos, home, shell.
 const PASSWD_FIELDS: usize = 7;
 
@@ -297,7 +344,7 @@ mod tests {
         bdb[12..16].copy_from_slice(&[0x61, 0x15, 0x06, 0x00]);
         let mut lmdb = vec![0; 64];
         lmdb[16..20].copy_from_slice(&[0xde, 0xc0, 0xef, 0xbe]);
-        let rows: [(&[u8], Found); 9] = [
+        let rows: [(&[u8], Found); 19] = [
             (&bdb, Found::Readable(Format::Sasldb)),
             (&lmdb, Found::NotReadYet("LMDB")),
             (&[0xcf, 0x9a, 0x57, 0x13], Found::NotReadYet("GDBM")),
@@ -305,8 +352,18 @@ mod tests {
             (b"alice:$6$abc$def:::::", Found::Readable(Format::PasswdFile)),
             (b"alice:x:1000:1000:Alice:/home/alice:/bin/sh\n", Found::Readable(Format::PasswdFile)),
             (b"alice:secret\n", Found::Readable(Format::Text)),
-            (b"alice:se:cr:et\nbob:{PLAIN}x\n", Found::Readable(Format::Text)),
+            (b"alice:se:cr:et\nbob:{} x\n", Found::Readable(Format::Text)),
+            (b"alice:{secret\nbob:{x y}z\n", Found::Readable(Format::Text)),
+            (b"alice:$ecret\nbob:$1,000$\n", Found::Readable(Format::Text)),
+            (b"alice:p\xe4\xff\n", Found::Readable(Format::Text)),
             (b"", Found::Readable(Format::Text)),
+            (b"# ab and cd\nalice:ab5sdfGHjk012\n\nbob:{SSHA.b64}x\n", Found::Unclear(4)),
+            (b"alice:secret\nbob:$2y$05$abc\n", Found::Unclear(2)),
+            (b"redb\x1a\x0a\xa9\x0d\x0a rest", Found::Redb),
+            (b"{\"gatepost-dump\":1,\"created\":1}\n", Found::Dump),
+            (b"{\"created\":1,\"gatepost-dump\":9}\n", Found::Dump),
+            (b"alice:secret\nbob:x\0y\n", Found::NotText),
+            (b"\0\0\0\0", Found::NotText),
         ];
         for (start, found) in rows {
             assert_eq!(Format::of(start), found, "{}", start.escape_ascii());

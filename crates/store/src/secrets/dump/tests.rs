@@ -54,6 +54,7 @@ fn faults_name_line_and_cause() {
         assert!(ALICE.contains(from), "{from}");
         ALICE.replacen(from, to, 1)
     };
+    let (recased, bob) = (alice("Example.ORG", "EXAMPLE.org"), alice("alice", "bob"));
     let rows = [
         (vec![""], 1, "the dump is empty"),
         (vec!["", HEADER], 1, "not a dump"),
@@ -65,6 +66,9 @@ fn faults_name_line_and_cause() {
         (vec![HEADER, ALICE, r#"{"end":2}"#], 3, "has 1 users"),
         (vec![HEADER, r#"{"end":0}"#, ALICE], 3, "follows the end"),
         (vec![HEADER, "", r#"{"end":0}"#], 2, "column"),
+        (vec![HEADER, ALICE, ALICE, r#"{"end":2}"#], 3, "twice or out of order: alice@Example.ORG"),
+        (vec![HEADER, ALICE, &recased, r#"{"end":2}"#], 3, "twice or out of order: alice@EXAMPLE.org"),
+        (vec![HEADER, &bob, ALICE, r#"{"end":2}"#], 3, "twice or out of order: alice@Example.ORG"),
         (vec![HEADER, "{}"], 2, "missing field `user`"),
         (vec![HEADER, r#"{"end":0,"more":1}"#], 2, "unknown field `more`"),
     ];

@@ -1,0 +1,98 @@
+//! A file in the place of another, and names that look like others: nothing is destroyed, nobody is made up.
+
+use std::fs;
+use std::path::Path;
+
+use crate::place::Place;
+
+fn name(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_dump_replaces_nothing_but_a_dump() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let backup = place.path("backup.redb");
+    place.run(&["--backup", name(&backup)]).succeeded();
+    let list = place.write("list", "alice:secret\n");
+    for target in [place.store(), backup, place.configuration(), list] {
+        let before = fs::read(&target).unwrap();
+        for options in [&["--dump"][..], &["--dry-run", "--dump"]] {
+            let ran = place.run(&[options, &[name(&target)]].concat());
+            assert_eq!(ran.exit, Some(73), "{ran:?}");
+            assert!(ran.err.contains("something that is no dump exists already"), "{ran:?}");
+        }
+        assert!(fs::read(&target).unwrap() == before, "{} was changed", target.display());
+    }
+    assert!(place.accepts("alice", "secret"));
+    let dump = place.write("dump", "");
+    for _ in ["an empty file", "an earlier dump"] {
+        place.run(&["--dump", name(&dump)]).succeeded();
+    }
+}
+
+#[test]
+fn what_is_no_file_of_users_makes_no_users() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let dump = place.path("dump");
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let of_two_minds = place.write("of-two-minds", "alice:ab5sdfGHjk012\nbob:{SSHA}abc\n");
+    let rows = [
+        (&dump, "saslpasswd --load"),
+        (&place.store(), "--dump DUMP"),
+        (&place.write("zeros", [0; 512]), "this is no text"),
+        (&of_two_minds, "line 2 has a hash, as in a passwd-file"),
+    ];
+    for (source, said) in rows {
+        let ran = place.run(&["-f", "new.redb", "--import", name(source)]);
+        assert_eq!(ran.exit, Some(65), "{ran:?}");
+        assert!(ran.err.contains(said), "{ran:?}");
+        assert!(!place.path("new.redb").exists(), "{ran:?}");
+    }
+    let ran = place.run(&["--from", "text", "--import", name(&of_two_minds)]).succeeded();
+    assert!(ran.out.contains("imported 1 users"), "alice is there: {ran:?}");
+    assert!(place.accepts("bob", "{SSHA}abc"));
+}
+
+#[test]
+fn a_dump_that_names_a_user_twice_changes_nothing() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let dump = place.path("dump");
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let lines = fs::read_to_string(&dump).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    let twice = [lines[0], lines[1], lines[1], r#"{"end":2}"#].join("\n");
+    fs::write(&dump, twice).unwrap();
+    for options in [&["--load"][..], &["--replace", "--load"], &["--dry-run", "--load"]] {
+        let ran = place.run(&[&["-f", "new.redb"], options, &[name(&dump)]].concat());
+        assert_eq!(ran.exit, Some(65), "{ran:?}");
+        assert!(ran.err.contains("line 3: a user twice or out of order: alice@vm"), "{ran:?}");
+        assert!(!place.path("new.redb").exists());
+    }
+}
+
+#[test]
+fn no_user_is_made_whose_name_reads_as_somebody_else() {
+    let place = Place::new();
+    place.set(&["alice@x"], "secret");
+    let ran = place.feed(&["-p", "alice\u{FF20}x"], "other");
+    assert_eq!(ran.exit, Some(7), "{ran:?}");
+    assert!(ran.err.contains("name holds an @ once it is prepared"), "{ran:?}");
+    assert_eq!(place.listed(), ["alice@x: userPassword"]);
+    let source = place.write("users", "alice\u{FF20}x:other\n");
+    assert_eq!(place.run(&["--import", name(&source)]).exit, Some(65));
+    assert_eq!(place.listed(), ["alice@x: userPassword"]);
+}
+
+/// The password of an imported hash is not known, so nothing can be said of it.
+#[test]
+fn a_hash_is_not_said_to_be_of_an_odd_password() {
+    let place = Place::new();
+    let hash = "alice:{SSHA}1JGHfktbP3ExLcYVvRcKb3xQ/N9zYWx0c2FsdA==\n";
+    place.run(&["--import", name(&place.write("users", hash))]).succeeded();
+    let shown = place.run(&["--show", "alice"]).succeeded().out;
+    assert!(shown.contains("foreign, compared by octets, without SASLprep"), "{shown}");
+}
