@@ -15,7 +15,7 @@ use safefile::{
 };
 use tests::need;
 
-use crate::ground::{Ground, MALLORY, ROOT, dress, replacing_word, skip, verdict, word};
+use crate::ground::{BELOW, Ground, MALLORY, ROOT, dress, replacing_word, skip, verdict, word};
 
 /// Whether this is the run in the namespace; the other one starts it and answers no.
 fn in_namespace(test: &str) -> bool {
@@ -34,11 +34,13 @@ fn in_namespace(test: &str) -> bool {
         skip("no mount namespace can be made here");
         return false;
     }
+    let ground = Ground::new();
     let output = Command::new("unshare")
         .args(["-m", "--propagation", "private"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", &format!("mounts::{test}")])
         .env(INSIDE, "1")
+        .env(BELOW, ground.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
