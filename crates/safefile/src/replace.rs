@@ -83,6 +83,27 @@ impl Replacement {
         Self::start(Request { path, kind, trust }, dress, Goal::CreateNew)
     }
 
+    /// Whether [`Replacement::begin`] would refuse, found out without making anything: for rehearsals.
+    ///
+    /// # Errors
+    /// As [`Replacement::begin`].
+    pub fn rehearse(path: &Path, kind: Kind, trust: &Trust) -> Result<(), ReplaceError> {
+        Self::look(Request { path, kind, trust }, Goal::Replace)
+    }
+
+    /// Whether [`Replacement::create_new`] would refuse, found out without making anything.
+    ///
+    /// # Errors
+    /// As [`Replacement::create_new`].
+    pub fn rehearse_new(path: &Path, kind: Kind, trust: &Trust) -> Result<(), ReplaceError> {
+        Self::look(Request { path, kind, trust }, Goal::CreateNew)
+    }
+
+    fn look(request: Request<'_>, goal: Goal) -> Result<(), ReplaceError> {
+        let (place, name) = request.open_parent()?;
+        inspect(request, &place, &name, goal).map(drop)
+    }
+
     fn start(request: Request<'_>, dress: Dress, goal: Goal) -> Result<Self, ReplaceError> {
         let (place, name) = request.open_parent()?;
         let old = inspect(request, &place, &name, goal)?;

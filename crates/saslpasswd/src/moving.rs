@@ -14,7 +14,7 @@ use store::secrets::{Access, Edit, NewStore, SecretStore};
 use zeroize::Zeroizing;
 
 use crate::options::{Effect, Present};
-use crate::site::Site;
+use crate::site::{self, Site};
 use crate::trouble;
 
 /// `--dump`: to a file that nobody else may read, complete or not at all.
@@ -22,6 +22,7 @@ pub(crate) fn dump(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> 
     let store = site.open(Access::Read)?;
     may_be_replaced(to)?;
     if site.effect == Effect::Rehearse {
+        Replacement::rehearse(to, Kind::Secret, &site.trust_for(to)).map_err(Report::from)?;
         let users = store::secrets::Secrets::counts(&store).map_err(trouble::report)?.users;
         return moved(io, site, "dumped", users, to);
     }
@@ -64,6 +65,9 @@ pub(crate) fn load(io: &mut Io, site: &Site, from: &Path, present: Present) -> R
         Present::Replaced => Merge::DumpWins,
     };
     let store = site.try_open(Access::Write)?;
+    if store.is_none() && site.effect == Effect::Rehearse {
+        site.rehearse_creation()?;
+    }
     let loaded = match (store, site.effect) {
         (Some(store), Effect::Change) => store.write(|edit| dump.load(edit, merge)),
         (None, Effect::Change) => into_new(site, dump, merge),
@@ -122,15 +126,17 @@ fn say_loaded(io: &mut Io, site: &Site, from: &Path, loaded: Loaded) -> Result<(
 /// `--backup`.
 pub(crate) fn backup(io: &mut Io, site: &Site, to: &Path) -> Result<Exit, Report> {
     let store = site.open(Access::Write)?;
-    if site.effect == Effect::Rehearse {
-        let users = store::secrets::Secrets::counts(&store).map_err(trouble::report)?.users;
-        return moved(io, site, "copied", users, to);
-    }
-    let backup = store.backup(to, &site.trust_for(to)).map_err(|error| match error {
+    let not_made = |error| match error {
         StoreError::Exists { .. } => trouble::report(error)
             .because("a store is never replaced by a copy; name a file that does not exist"),
         error => trouble::report(error),
-    })?;
+    };
+    if site.effect == Effect::Rehearse {
+        site::rehearse_new(to, &site.trust_for(to)).map_err(not_made)?;
+        let users = store::secrets::Secrets::counts(&store).map_err(trouble::report)?.users;
+        return moved(io, site, "copied", users, to);
+    }
+    let backup = store.backup(to, &site.trust_for(to)).map_err(not_made)?;
     moved(io, site, "copied", backup.users, to)
 }
 

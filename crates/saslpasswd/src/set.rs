@@ -25,6 +25,9 @@ pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, setting: &Setting) -> Res
         return Err(site.missing());
     }
     if site.effect == Effect::Rehearse {
+        if store.is_none() {
+            site.rehearse_creation()?;
+        }
         return rehearse(io, site, store.as_ref(), &identity, setting);
     }
     let record = match store {

@@ -7,7 +7,7 @@ use cli::{Exit, Io, Report, printable};
 use config::trusted_user::{self, Files, Given, Origin, TrustedUserError};
 use config::{Config, HostAccounts};
 use credential::{ChangedBy, DecoyKey, Identity, Policy, Realm, Record, Salts, Timestamp, Username};
-use safefile::{Account, Kind, SafeFile, Trust, Uid};
+use safefile::{Account, Kind, ReplaceError, Replacement, SafeFile, Trust, Uid};
 use store::secrets::{Access, Edit, NewStore, SecretStore};
 use store::{StoreError, Wait};
 
@@ -131,6 +131,11 @@ impl Site {
         SecretStore::create(&self.path, &self.trust, new, fill)
     }
 
+    /// Whether the store could be made, as far as that shows without making it.
+    pub(crate) fn rehearse_creation(&self) -> Result<(), Report> {
+        rehearse_new(&self.path, &self.trust).map_err(trouble::report)
+    }
+
     /// Nothing is at the store's path, and nobody asked to make it.
     pub(crate) fn missing(&self) -> Report {
         Report::new(Exit::NOINPUT, printable::path(&self.path), "no such store")
@@ -190,6 +195,14 @@ fn agreed(named: Option<&Path>, flag: Option<&str>) -> Result<(Config, Trust), R
     })?;
     let trust = trusted.trust().caller(caller);
     Ok((config, trust))
+}
+
+/// Whether a store, or a copy of one, could be made here.
+pub(crate) fn rehearse_new(path: &Path, trust: &Trust) -> Result<(), StoreError> {
+    Replacement::rehearse_new(path, Kind::Store, trust).map_err(|error| match error {
+        ReplaceError::Exists { path } => StoreError::Exists { path },
+        other => StoreError::NotReplaced(other),
+    })
 }
 
 /// Who makes a change, with this.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::place::Place;
+use crate::place::{Place, mode};
 
 fn name(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -95,4 +95,29 @@ fn a_hash_is_not_said_to_be_of_an_odd_password() {
     place.run(&["--import", name(&place.write("users", hash))]).succeeded();
     let shown = place.run(&["--show", "alice"]).succeeded().out;
     assert!(shown.contains("foreign, compared by octets, without SASLprep"), "{shown}");
+}
+
+#[test]
+fn a_rehearsal_is_refused_what_would_be_refused() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let (dump, users) = (place.path("dump"), place.write("users", "bob:secret\n"));
+    place.run(&["--dump", name(&dump)]).succeeded();
+    fs::create_dir(place.path("open")).unwrap();
+    mode(&place.path("open"), 0o777);
+    let rows: [&[&str]; 6] = [
+        &["--dump", "open/dump"],
+        &["--backup", "open/backup"],
+        &["--backup", "secrets.redb"],
+        &["-f", "open/store", "-p", "-c", "alice"],
+        &["-f", "open/store", "--import", name(&users)],
+        &["-f", "open/store", "--load", name(&dump)],
+    ];
+    for row in rows {
+        let real = place.feed(row, "secret");
+        let rehearsed = place.feed(&[&["--dry-run"], row].concat(), "secret");
+        assert_ne!(real.exit, Some(0), "{row:?}");
+        assert_eq!((rehearsed.exit, rehearsed.err), (real.exit, real.err), "{row:?}");
+    }
+    assert_eq!(fs::read_dir(place.path("open")).unwrap().count(), 0);
 }
