@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Mode, XattrFlags, chmodat, chownat, getxattr, set
 
 use crate::account::{Account, Uid};
 use crate::acl::{self, Named, Perms};
-use crate::facts::{ACL_ATTRIBUTE, Facts, XATTR_SIZE_MAX, name_in_proc};
+use crate::facts::{ACL_ATTRIBUTE, Facts, FileType, XATTR_SIZE_MAX, name_in_proc};
 use crate::kind::Role;
 use crate::mount::Mount;
 use crate::quote::shell_quote;
@@ -24,6 +24,7 @@ pub struct Mend {
     component: PathBuf,
     device: u64,
     inode: u64,
+    file_type: FileType,
     /// Who owned it when it was judged.
     owner: Uid,
     change: Change,
@@ -40,8 +41,8 @@ pub(crate) enum Change {
 
 impl Mend {
     pub(crate) fn new(component: &Path, facts: &Facts, change: Change) -> Self {
-        let (device, inode, owner) = (facts.device, facts.inode, facts.uid);
-        Self { component: component.to_owned(), device, inode, owner, change }
+        let (device, inode, file_type, owner) = (facts.device, facts.inode, facts.file_type, facts.uid);
+        Self { component: component.to_owned(), device, inode, file_type, owner, change }
     }
 
     /// What is to be changed, by its real path.
@@ -67,16 +68,15 @@ impl Mend {
         }
     }
 
-    /// The number of a file that was removed is soon another file's: who owned it must not have changed, but by a mend
-    /// before this one.
+    /// The number of a file that was removed is soon another file's, so what it is and who owned it count too. Another
+    /// owner is one whom a mend before this one set.
     fn is_meant(&self, facts: &Facts) -> bool {
-        let is_same = (facts.device, facts.inode) == (self.device, self.inode);
-        match &self.change {
-            Change::Owner(account) | Change::OwnerOfLink(account) => {
-                is_same && (facts.uid == self.owner || facts.uid == account.uid)
-            }
-            _ => is_same,
-        }
+        let by_mend = match &self.change {
+            Change::Owner(account) | Change::OwnerOfLink(account) => facts.uid == account.uid,
+            Change::TakeFromGroup(_) | Change::TakeFromOthers(_) | Change::RemoveEntry(_) => true,
+        };
+        (facts.device, facts.inode, facts.file_type) == (self.device, self.inode, self.file_type)
+            && (by_mend || facts.uid == self.owner)
     }
 }
 

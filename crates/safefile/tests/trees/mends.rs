@@ -9,7 +9,7 @@ use safefile::{Audit, Kind, Mend, Trust, Verdict, audit};
 use tests::need;
 
 use crate::acl::{getfacl, setfacl};
-use crate::ground::{Ground, MALLORY, ROOT, STAFF, mode_of};
+use crate::ground::{Ground, MALLORY, ROOT, STAFF, mode_of, skip};
 
 fn ask(path: &Path, kind: Kind) -> Audit {
     audit(path, kind, &Trust::root())
@@ -134,6 +134,28 @@ fn only_who_was_judged_loses_the_file() {
         assert_eq!(fs::metadata(&path).unwrap().uid(), ROOT);
     }
     mend.apply().unwrap();
+}
+
+/// Nor does a link that has got the number of a directory become root's.
+#[test]
+fn a_link_with_the_number_of_a_directory_is_no_directory() {
+    let Ok(()) = need::root() else { return };
+    let ground = Ground::new();
+    for _ in 0..500 {
+        let dir = ground.dir("d", MALLORY, MALLORY, 0o755);
+        let inode = fs::metadata(&dir).unwrap().ino();
+        let mend = mends(&ask(&dir.join("f"), Kind::Map)).remove(0);
+        fs::remove_dir(&dir).unwrap();
+        let link = ground.foreign_link("d", "/", MALLORY);
+        let again = fs::symlink_metadata(&link).unwrap();
+        assert_eq!(mend.apply().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(fs::symlink_metadata(&link).unwrap().uid(), MALLORY);
+        fs::remove_file(&link).unwrap();
+        if again.ino() == inode {
+            return;
+        }
+    }
+    skip("this filesystem gives no number of a file to another one soon");
 }
 
 #[test]
