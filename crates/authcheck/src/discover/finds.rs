@@ -1,5 +1,6 @@
 //! What was found to be looked at, each path once, and the judgement of it: audit, clear text inside, who can read it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use safefile::{Audit, FileType, Kind, Verdict, display_path};
@@ -14,6 +15,8 @@ use crate::readers::readers;
 #[derive(Default)]
 pub(crate) struct Finds {
     finds: Vec<Find>,
+    /// Where each path is among them: one configuration may name a hundred thousand.
+    places: HashMap<PathBuf, usize>,
     /// The configurations that named something, and whether they are to be believed.
     judges: Vec<(PathBuf, Chosen)>,
 }
@@ -132,6 +135,7 @@ impl Finds {
                 find.named_by.push(by);
             }
         } else {
+            self.places.insert(path.clone(), self.finds.len());
             self.finds.push(Find {
                 path,
                 kind,
@@ -146,7 +150,7 @@ impl Finds {
     }
 
     fn find(&mut self, path: &Path) -> Option<&mut Find> {
-        self.finds.iter_mut().find(|find| find.path == path)
+        self.finds.get_mut(*self.places.get(path)?)
     }
 }
 
