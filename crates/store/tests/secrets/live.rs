@@ -148,7 +148,9 @@ fn counts_follow_every_change() {
     let after = store.counts().unwrap();
     assert_eq!((after.users, after.changes), (9, counts.changes + 1));
     assert_eq!(after.shapes.iter().map(|(_, count)| count).collect::<Vec<_>>(), [9, 8]);
-    (0..10).for_each(|number| drop(store.remove(&identity(number)).unwrap()));
+    for number in 0..10 {
+        assert_eq!(store.remove(&identity(number)).unwrap(), number != 4);
+    }
     let empty = store.counts().unwrap();
     assert_eq!((empty.users, empty.shapes.iter().count()), (0, 0));
     assert!(store.check_integrity().unwrap().is_sound());
