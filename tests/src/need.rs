@@ -89,7 +89,7 @@ pub fn full() -> bool {
 }
 
 #[allow(clippy::print_stderr, reason = "a test that does not run must be seen")]
-fn skip<T>(reason: &str) -> Result<T, Missing> {
+pub(crate) fn skip<T>(reason: &str) -> Result<T, Missing> {
     assert!(std::env::var_os("CI").is_none(), "{reason}, and in CI nothing may be skipped");
     eprintln!("SKIPPED: {reason}");
     Err(Missing)

@@ -1,6 +1,9 @@
 //! Directories for tests whose whole path is safe: `/tmp` is not, anybody may write there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::need::{self, Missing};
 
 /// A fresh directory below one that only this user (root in CI) may write, removed when dropped.
 ///
@@ -13,4 +16,39 @@ pub fn dir() -> tempfile::TempDir {
         .prefix(".gatepost-test-")
         .tempdir_in(base)
         .expect("a scratch directory below HOME")
+}
+
+/// A file system of its own with room for little, unmounted when dropped.
+#[derive(Debug)]
+pub struct SmallFileSystem(tempfile::TempDir);
+
+/// Mounts a file system in memory with room for `kib` KiB, for tests of what happens when it is full.
+///
+/// # Errors
+/// [`Missing`] where nothing may be mounted.
+pub fn small_file_system(kib: u32) -> Result<SmallFileSystem, Missing> {
+    need::root()?;
+    let dir = dir();
+    let options = format!("size={kib}k,mode=0700");
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()).output();
+    if mounted.is_ok_and(|said| said.status.success()) {
+        Ok(SmallFileSystem(dir))
+    } else {
+        need::skip("this test needs to mount a tmpfs")
+    }
+}
+
+impl SmallFileSystem {
+    /// Its root directory.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallFileSystem {
+    fn drop(&mut self) {
+        // A failure shows itself when the directory cannot be removed.
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
 }

@@ -78,6 +78,10 @@ impl Page {
         for entry in users.range::<&[u8]>((start, Bound::Unbounded))?.take(PAGE) {
             let (key, value) = entry?;
             let key = Key::from_stored(key.value()).map_err(Trouble::damaged)?;
+            // Or a page that came to stand at another place could lead round in a circle.
+            if page.last.as_deref().or(after).is_some_and(|before| before >= key.octets()) {
+                return Err(Trouble::damaged("the users are out of order"));
+            }
             page.records.push_back(tables::decode(&key, value.value())?.record);
             page.last = Some(key.octets().to_vec());
         }

@@ -125,8 +125,12 @@ fn a_reader_opens_and_reads_beside_a_writer() {
 #[test]
 fn a_stopped_holder_blocks_no_longer_than_the_wait() {
     let fixture = Fixture::with_users(1);
-    let store =
-        SecretStore::open(&fixture.path, &sample::trust(), Access::Write, patient(Duration::from_millis(300)).0);
+    let store = SecretStore::open(
+        &fixture.path,
+        &sample::trust(),
+        Access::Write,
+        patient(Duration::from_millis(300)).0,
+    );
     let store = store.unwrap();
     let holder = Holder::start(&fixture.path);
     kill(holder.pid(), Signal::SIGSTOP).unwrap();

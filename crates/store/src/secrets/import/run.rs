@@ -1,5 +1,6 @@
 //! Running an import: one thread reads the source and writes the store, the others derive.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ pub fn run(
     observe: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Report, Box<ImportError>> {
     std::thread::scope(|scope| {
-        // Jobs wait where any worker takes them; results never wait, for `ahead` bounds what is on its way.
+        // Jobs wait where any worker takes them; results never wait, for what is on its way is bounded.
         let (jobs, to_do) = sync_channel(plan.threads.get());
         let (done, results) = channel();
         let to_do = Arc::new(Mutex::new(to_do));
@@ -39,7 +40,6 @@ pub fn run(
             scope.spawn(move || work(&to_do, &done, plan));
         }
         drop((held, done));
-        let ahead = plan.threads.get() * 2;
         let mut import = Import {
             store,
             plan,
@@ -49,12 +49,15 @@ pub fn run(
             batch: Vec::new(),
             begun: Instant::now(),
         };
-        let ended = import.drive(source, &jobs, &results, ahead);
+        let ended = import.drive(source, &jobs, &results);
         let mut report = import.report;
         report.realms.retain(|_, spellings| spellings.len() > 1);
         ended.map(|()| report.clone()).map_err(|source| Box::new(ImportError { report, source }))
     })
 }
+
+/// A user to derive for, numbered in the order of the source.
+type Job = (u64, ImportedUser);
 
 /// What a worker makes of a user, or why it cannot.
 type Done = Result<Ready, ImportFault>;
@@ -77,39 +80,46 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Feeds the workers, collects what they have made, and writes it batch by batch.
+    /// Feeds the workers, collects what they have made in the order of the source, and writes it batch by batch.
     fn drive(
         &mut self,
         source: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
-        jobs: &SyncSender<ImportedUser>,
-        results: &Receiver<Done>,
-        ahead: usize,
+        jobs: &SyncSender<Job>,
+        results: &Receiver<(u64, Done)>,
     ) -> Result<(), StoreError> {
+        let ahead = self.plan.threads.get() as u64 * 4;
         let mut source = source.fuse();
-        let mut on_its_way = 0;
+        let (mut sent, mut taken) = (0, 0);
+        let mut early = BTreeMap::new();
         loop {
-            while on_its_way < ahead {
+            while sent - taken < ahead {
                 let Some(user) = source.next() else { break };
                 if let Some(user) = self.admit(user)? {
-                    if jobs.send(user).is_err() {
-                        return Err(self.workers_gone());
-                    }
-                    on_its_way += 1;
+                    jobs.send((sent, user)).map_err(|_| self.workers_gone())?;
+                    sent += 1;
                 }
             }
-            if on_its_way == 0 {
+            if taken == sent {
                 return self.write_batch();
             }
-            let done = results.recv().map_err(|_| self.workers_gone())?;
-            on_its_way -= 1;
-            match done {
-                Ok(ready) => self.batch.push(ready),
-                Err(fault) => self.failed(&fault),
-            }
-            if self.batch.len() >= self.plan.batch.get() || self.begun.elapsed() >= LONGEST_BATCH {
-                self.write_batch()?;
+            let (number, done) = results.recv().map_err(|_| self.workers_gone())?;
+            early.insert(number, done);
+            while let Some(done) = early.remove(&taken) {
+                taken += 1;
+                self.take(done)?;
             }
         }
+    }
+
+    fn take(&mut self, done: Done) -> Result<(), StoreError> {
+        match done {
+            Ok(ready) => self.batch.push(ready),
+            Err(fault) => self.failed(&fault),
+        }
+        if self.batch.len() >= self.plan.batch.get() || self.begun.elapsed() >= LONGEST_BATCH {
+            self.write_batch()?;
+        }
+        Ok(())
     }
 
     /// Whether a user of the source is worth deriving for.
@@ -240,16 +250,16 @@ fn skip(stored: &Stored, identity: &Identity, plan: &Plan) -> Option<Skip> {
 }
 
 /// Derives until there is nothing to do.
-fn work(to_do: &Mutex<Receiver<ImportedUser>>, done: &Sender<Done>, plan: &Plan) {
+fn work(to_do: &Mutex<Receiver<Job>>, done: &Sender<(u64, Done)>, plan: &Plan) {
     loop {
         let job = match to_do.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
-        let Ok(user) = job else { return };
+        let Ok((number, user)) = job else { return };
         let at = user.at.clone();
         let result = make(user, plan).map_err(|reason| ImportFault { at, reason });
-        if done.send(result).is_err() {
+        if done.send((number, result)).is_err() {
             return;
         }
     }

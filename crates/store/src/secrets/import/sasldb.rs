@@ -147,3 +147,115 @@ const KNOWN: [&str; 9] = [
     "DIGEST-MD5",
     "cmusaslsecretDIGEST-MD5",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use credential::VerifierKind;
+    use mapfile::{Duplicates, Format, Records};
+
+    use super::*;
+
+    /// A map that was never a file.
+    struct Map(Vec<(Vec<u8>, Vec<u8>)>);
+
+    impl MapReader for Map {
+        fn format(&self) -> Format {
+            Format::Hash
+        }
+
+        fn duplicates(&self) -> Duplicates {
+            Duplicates::Refused
+        }
+
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, MapFileError> {
+            Ok(self.0.iter().find(|(own, _)| own == key).map(|(_, value)| value.clone()))
+        }
+
+        fn records(&self) -> Records<'_> {
+            Box::new(self.0.iter().map(|(key, value)| {
+                Ok(Record { key: Arc::from(&key[..]), value: value.clone(), occurrence: Occurrence::First })
+            }))
+        }
+    }
+
+    fn map(records: &[(&[u8], &[u8])]) -> Map {
+        Map(records.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect())
+    }
+
+    /// What a user comes with: `password=...` or the kinds of the verifiers.
+    fn summary(map: &Map) -> Vec<String> {
+        read(map)
+            .map(|user| match user {
+                Ok(ImportedUser { identity, material: Material::Clear(secret), .. }) => {
+                    format!("{identity} password={}", secret.expose().escape_ascii())
+                }
+                Ok(ImportedUser { identity, material: Material::Verifiers(verifiers), .. }) => {
+                    let kinds: Vec<_> = verifiers.kinds().iter().map(VerifierKind::name).collect();
+                    format!("{identity} {}", kinds.join(","))
+                }
+                Err(fault) => fault.to_string(),
+            })
+            .collect()
+    }
+
+    const SCRAM: &[u8] = b"SCRAM-SHA-256$4096:lSEj5TgfdzVINsKUYwtFJA==$4/fE4ra4gR0EYdndkU1Zp+C1bmHQkipTSCXGs+Nr8/4=:C9L5z1ro+R7k29wS9L+OyVveXtstqxuCvtNxoQ8hbLY=";
+
+    #[test]
+    fn version_2() {
+        let map = map(&[
+            (b"alice\0r.example\0userPassword", b"secret"),
+            (b"bob\0\0cmusaslsecretOTP", b"md5 ..."),
+            (b"bob\0\0userPassword", b"p\xff"),
+            (b"carol\0r\0authPassword", SCRAM),
+            (b"dave\0r\0cmusaslsecretOTP", b"md5 ..."),
+            (b"erin\0r\0userPassword", b""),
+            (b"\0R\0userPassword", b"x"),
+        ]);
+        let wanted = [
+            "alice@r.example password=secret",
+            "bob@ password=p\\xff",
+            "carol@r scram-sha-256",
+            "the records of dave@r: property cmusaslsecretOTP is not supported",
+            "the records of erin@r: the password is empty",
+            "@R password=x",
+        ];
+        assert_eq!(summary(&map), wanted);
+    }
+
+    #[test]
+    fn version_1_and_converted() {
+        let plain = [&[7; 16][..], b"\0", &[8; 16]].concat();
+        let apop = [&[7; 16][..], b"\0", b"secret"].concat();
+        let map = map(&[
+            (b"\0\0CRAM-MD5", &[0, 0, 0, 3]),
+            (b"\0\0DIGEST-MD5", &[0, 0, 0, 3]),
+            (b"alice\0r\0DIGEST-MD5", &[1; 16]),
+            (b"alice\0r\0PLAIN", &plain),
+            (b"alice\0r\0CRAM-MD5", &[2; 32]),
+            (b"bob\0r\0CRAM-MD5", &[2; 32]),
+            (b"bob\0r\0PLAIN-APOP", &apop),
+            (b"carol\0r\0cmusaslsecretCRAM-MD5", &[2; 32]),
+            (b"carol\0r\0cmusaslsecretPLAIN", &plain),
+        ]);
+        let wanted =
+            ["alice@r foreign,cram-md5,digest-md5", "bob@r password=secret", "carol@r foreign,cram-md5"];
+        assert_eq!(summary(&map), wanted);
+    }
+
+    #[test]
+    fn keys_and_values_that_are_none() {
+        let map = map(&[
+            (b"dave\0vm", b"x"),
+            (b"a\0b\0userPassword\0", b"x"),
+            (b"a\xff\0b\0userPassword", b"x"),
+            (b"erin\0r\0CRAM-MD5", b"short"),
+        ]);
+        let faults = summary(&map);
+        assert_eq!(faults[0], "the records of dave\\x00vm: a key without exactly two NULs");
+        assert_eq!(faults[1], "the records of a\\x00b\\x00userPassword\\x00: a key without exactly two NULs");
+        assert!(faults[2].starts_with("the records of a\\xff@b: name is not UTF-8"), "{}", faults[2]);
+        assert!(faults[3].starts_with("the records of erin@r: malformed CRAM-MD5"), "{}", faults[3]);
+    }
+}
