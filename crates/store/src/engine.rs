@@ -3,6 +3,8 @@
 //! Every call goes through [`crate::guard`]. What is not here: paths, tables and what they mean.
 
 use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{
@@ -17,6 +19,7 @@ use crate::wait::{Deadline, Wait};
 /// An open redb file. Dropping it closes it, as [`Handle::close`] does, without saying whether that succeeded.
 #[derive(Debug)]
 pub(crate) struct Handle {
+    path: Arc<Path>,
     engine: Option<Engine>,
     freeze: Freeze,
 }
@@ -45,22 +48,22 @@ pub enum Pages {
 
 impl Handle {
     /// Opens an existing database for reading; the descriptor needs no more than that.
-    pub(crate) fn open_read(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
-        Self::open(file, Expect::Database, deadline, |backend| {
+    pub(crate) fn open_read(path: &Path, file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(path, file, Expect::Database, deadline, |backend| {
             Ok(Engine::Read(builder().open_read_only_with_backend(backend)?))
         })
     }
 
     /// Opens an existing database for reading and writing, and heals what a killed writer left.
-    pub(crate) fn open_write(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
-        Self::open(file, Expect::Database, deadline, |backend| {
+    pub(crate) fn open_write(path: &Path, file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(path, file, Expect::Database, deadline, |backend| {
             Ok(Engine::Write(builder().create_with_backend(backend)?))
         })
     }
 
     /// Opens an existing database for writing after every page of it has been checked.
-    pub(crate) fn open_checked(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
-        Self::open(file, Expect::Database, deadline, |backend| {
+    pub(crate) fn open_checked(path: &Path, file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(path, file, Expect::Database, deadline, |backend| {
             let mut builder = builder();
             builder.set_check_integrity_on_open(true);
             Ok(Engine::Write(builder.create_with_backend(backend)?))
@@ -68,8 +71,8 @@ impl Handle {
     }
 
     /// Makes a database in an empty file that has no name yet: a process killed here leaves a file that never opens.
-    pub(crate) fn create(file: File, deadline: &Deadline) -> Result<Self, Trouble> {
-        Self::open(file, Expect::Nothing, deadline, |backend| {
+    pub(crate) fn create(path: &Path, file: File, deadline: &Deadline) -> Result<Self, Trouble> {
+        Self::open(path, file, Expect::Nothing, deadline, |backend| {
             Ok(Engine::Write(builder().create_with_backend(backend)?))
         })
     }
@@ -82,7 +85,7 @@ impl Handle {
         body: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         self.noting_damage(|| {
-            guard::call(deadline, || {
+            guard::call_on(&self.path, deadline, || {
                 let transaction = match self.engine()? {
                     Engine::Write(database) => database.begin_read()?,
                     Engine::Read(database) => database.begin_read()?,
@@ -100,7 +103,7 @@ impl Handle {
         body: impl FnOnce(&WriteTransaction) -> Result<End<T>, Trouble>,
     ) -> Result<T, Trouble> {
         self.noting_damage(|| {
-            guard::call(deadline, || {
+            guard::call_on(&self.path, deadline, || {
                 let mut transaction = self.begin_write(deadline)?;
                 transaction.set_durability(Durability::Immediate)?;
                 match body(&transaction)? {
@@ -121,14 +124,14 @@ impl Handle {
     /// handle: hence `&mut`.
     pub(crate) fn check_pages(&mut self, deadline: &Deadline) -> Result<Pages, Trouble> {
         let Some(Engine::Write(database)) = &mut self.engine else { return Err(Trouble::Spent) };
-        let result = guard::call(deadline, || Ok(database.check_integrity()?));
+        let result = guard::call_on(&self.path, deadline, || Ok(database.check_integrity()?));
         self.noting_damage(|| result).map(|sound| if sound { Pages::Sound } else { Pages::Mended })
     }
 
     /// Closes the file and says whether that succeeded.
     pub(crate) fn close(mut self, deadline: &Deadline) -> Result<(), Trouble> {
         let Some(engine) = self.engine.take() else { return Ok(()) };
-        guard::call(deadline, || {
+        guard::call_on(&self.path, deadline, || {
             match engine {
                 Engine::Write(database) => database.close()?,
                 Engine::Read(database) => database.close()?,
@@ -138,14 +141,16 @@ impl Handle {
     }
 
     fn open(
+        path: &Path,
         file: File,
         expect: Expect,
         deadline: &Deadline,
         open: impl FnOnce(Backend) -> Result<Engine, redb::DatabaseError>,
     ) -> Result<Self, Trouble> {
-        let freeze = Freeze::default();
-        let engine = guard::call(deadline, || Ok(open(Backend::new(file, expect, freeze.clone())?)?))?;
-        Ok(Self { engine: Some(engine), freeze })
+        let (path, freeze) = (Arc::from(path), Freeze::default());
+        let engine =
+            guard::call_on(&path, deadline, || Ok(open(Backend::new(file, expect, freeze.clone())?)?))?;
+        Ok(Self { path, engine: Some(engine), freeze })
     }
 
     fn engine(&self) -> Result<&Engine, Trouble> {
@@ -177,7 +182,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if let Some(engine) = self.engine.take() {
             let deadline = Wait::up_to(PATIENCE_WHILE_CLOSING).start(Duration::ZERO);
-            let _ = guard::call(&deadline, || {
+            let _ = guard::call_on(&self.path, &deadline, || {
                 drop(engine);
                 Ok(())
             });

@@ -8,9 +8,10 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Once;
+use std::path::Path;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use crate::backend::{Frozen, LockTimeout};
@@ -52,7 +53,19 @@ impl Trouble {
     }
 }
 
-/// Calls redb. A panic inside is damage; what `body` ran by [`foreign`] panics as it would anywhere.
+/// Calls redb about a file. A panic inside is damage; what `body` ran by [`foreign`] panics as it would anywhere.
+pub(crate) fn call_on<T>(
+    path: &Arc<Path>,
+    deadline: &Deadline,
+    body: impl FnOnce() -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let before = FILE.replace(Some(Arc::clone(path)));
+    let result = call(deadline, body);
+    FILE.set(before);
+    result
+}
+
+/// Calls redb. As [`call_on`], for callers whose damage never ends the process: see [`last_words`].
 pub(crate) fn call<T>(deadline: &Deadline, body: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     install_hook();
     let _held = StopHeld::new();
@@ -157,7 +170,9 @@ fn install_hook() {
         std::panic::set_hook(Box::new(move |info| {
             if INSIDE.get() {
                 let place = info.location().map(|at| format!("{}:{}", short(at.file()), at.line()));
-                PLACE.set(place);
+                if PLACE.replace(Some(place.unwrap_or_default())).is_some() {
+                    last_words();
+                }
             } else {
                 before(info);
             }
@@ -165,11 +180,20 @@ fn install_hook() {
     });
 }
 
+/// A second panic while the first still unwinds: the process ends, and nothing can prevent that. Seen where a whole page
+/// came to stand in the place of another and a change is then written (once in 400 such files). It shall end as a tool
+/// ends that has found damage, and not as if it had crashed.
+fn last_words() -> ! {
+    let file = FILE.take().map(|path| format!(": {}", path.display())).unwrap_or_default();
+    let _ = writeln!(io::stderr(), "the store is damaged: its pages contradict each other{file}");
+    std::process::exit(EX_DATAERR)
+}
+
 /// Where redb stopped, for the report. Not the panic's own text: it may print values, and values hold verifiers.
 fn panic_place() -> String {
     match PLACE.take() {
-        Some(place) => format!("its pages contradict each other (redb {place})"),
-        None => "its pages contradict each other".to_owned(),
+        Some(place) if !place.is_empty() => format!("its pages contradict each other (redb {place})"),
+        _ => "its pages contradict each other".to_owned(),
     }
 }
 
@@ -194,12 +218,17 @@ impl Drop for Inside {
     }
 }
 
+/// Of sysexits.h: the input data was incorrect.
+const EX_DATAERR: i32 = 65;
+
 /// A panic of a caller's closure, on its way through redb's frames.
 struct ForeignPanic(Box<dyn Any + Send>);
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// Where redb has panicked, from then until the panic is caught.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static FILE: RefCell<Option<Arc<Path>>> = const { RefCell::new(None) };
 }
 
 #[cfg(test)]

@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_was_spent_before_counts() {
-        let wait = Wait::up_to(Duration::from_secs(3600));
-        let result = wait.start(Duration::from_secs(3600)).poll(|| Ok::<Option<()>, ()>(None));
+        let wait = Wait::up_to(Duration::from_hours(1));
+        let result = wait.start(Duration::from_hours(1)).poll(|| Ok::<Option<()>, ()>(None));
         assert!(matches!(result, Err(PollError::TimedOut(_))));
     }
 

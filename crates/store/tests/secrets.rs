@@ -1,5 +1,7 @@
 //! The live store, with real files and real processes.
 #![allow(clippy::disallowed_methods, reason = "tests make and damage files on purpose")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without ends it")]
+#![allow(clippy::print_stdout, reason = "children talk to the test by their standard output")]
 
 #[path = "secrets/backup.rs"]
 mod backup;

@@ -38,7 +38,7 @@ impl SecretStore {
         let copy = Place::take(&mut replacement)?;
         let octets = self.copy_to(&copy, to)?;
         let deadline = self.deadline();
-        let checked = Handle::open_checked(copy, &deadline).and_then(|handle| {
+        let checked = Handle::open_checked(to, copy, &deadline).and_then(|handle| {
             let integrity = integrity::examine(&handle, &deadline, Pages::Sound)?;
             handle.close(&deadline)?;
             Ok(integrity)

@@ -80,7 +80,7 @@ impl SecretStore {
         let mut replacement = Place::begin_new(path, trust)?;
         let file = Place::take(&mut replacement)?;
         let deadline = Wait::default().start(Duration::ZERO);
-        let made = Handle::create(file, &deadline).and_then(|handle| {
+        let made = Handle::create(path, file, &deadline).and_then(|handle| {
             let value = handle.write(&deadline, |transaction| {
                 let edit = Edit::begin_new(path, &deadline, transaction, new)?;
                 run(edit, fill)
@@ -257,14 +257,14 @@ impl Place {
     /// reading is healed in turn.
     fn attempt(&self, access: Access, deadline: &Deadline) -> Result<Result<Handle, Trouble>, StoreError> {
         if access == Access::Write {
-            return Ok(Handle::open_write(self.file_for_update()?, deadline));
+            return Ok(Handle::open_write(&self.path, self.file_for_update()?, deadline));
         }
         for _ in 0..MOST_DEATHS {
-            match Handle::open_read(self.file()?, deadline) {
+            match Handle::open_read(&self.path, self.file()?, deadline) {
                 Err(Trouble::Unclean) => {}
                 result => return Ok(result),
             }
-            match Handle::open_write(self.file_for_update()?, deadline)
+            match Handle::open_write(&self.path, self.file_for_update()?, deadline)
                 .and_then(|handle| handle.close(deadline))
             {
                 Ok(()) => {}

@@ -141,7 +141,7 @@ mod tests {
         writer.u32(3);
         writer.u64(4);
         writer.string(&[7; 2000]).unwrap();
-        assert_eq!(writer.string(&[0; 65536]), Err(TooLong(65536)));
+        assert_eq!(writer.string(&vec![0; 65536]), Err(TooLong(65536)));
         let octets = writer.finish();
         let mut reader = Reader::new(&octets);
         assert_eq!(reader.u8("a"), Ok(1));

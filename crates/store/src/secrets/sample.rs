@@ -129,7 +129,7 @@ fn verifier(kind: VerifierKind, octets: &[u8], recipe: &Recipe) -> Verifier {
         VerifierKind::Foreign => Verifier::Foreign(Foreign::parse(Scheme::Bcrypt, BCRYPT).unwrap()),
         VerifierKind::CramMd5 => Verifier::CramMd5(CramMd5::from_octets(octets[..32].try_into().unwrap())),
         VerifierKind::DigestMd5 => {
-            let second = (octets[0] % 2 == 0).then(|| octets[16..32].try_into().unwrap());
+            let second = octets[0].is_multiple_of(2).then(|| octets[16..32].try_into().unwrap());
             Verifier::DigestMd5(DigestMd5::from_parts(octets[..16].try_into().unwrap(), second))
         }
         VerifierKind::Plain => Verifier::Plain(Plain::new(Secret::copy_of(octets))),

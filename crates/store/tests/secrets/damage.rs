@@ -7,6 +7,7 @@ use std::path::Path;
 use store::StoreError;
 use store::secrets::{Access, SecretStore, Secrets};
 
+use crate::child;
 use crate::sample::{self, Fixture, identity, user};
 
 /// Numbers that look random and are the same in each run.
@@ -111,23 +112,47 @@ fn a_page_of_zeros_is_damage_or_not_in_use() {
     damaged_files(|_, page| page.fill(0));
 }
 
-/// Each page in the place of each other: branches come to stand below themselves.
-#[test]
-fn a_page_of_another_place_is_damage_or_not_in_use() {
-    let users = if tests::need::full() { 600 } else { 120 };
+/// Stores in which the page `from` has taken the place of the page `to`, for each two pages that are `wanted`.
+fn misplaced_pages(users: u32, wanted: impl Fn(usize, usize) -> bool, mut check: impl FnMut(&Path)) {
     let fixture = Fixture::with_users(users);
     let whole = std::fs::read(&fixture.path).unwrap();
     let pages = whole.len() / PAGE;
-    let mut seen = BTreeMap::new();
-    for (from, to) in (0..pages).flat_map(|from| (0..pages).map(move |to| (from, to))).filter(|(a, b)| a != b) {
+    let pairs = (0..pages).flat_map(|from| (0..pages).map(move |to| (from, to)));
+    for (from, to) in pairs.filter(|&(from, to)| from != to && wanted(from, to)) {
         let mut octets = whole.clone();
         octets.copy_within(from * PAGE..(from + 1) * PAGE, to * PAGE);
         put_file(&fixture.path, &octets);
-        eprintln!("{from} {to}");
-        check(&fixture.path, users, Access::Write, &mut seen);
+        check(&fixture.path);
     }
-    eprintln!("{seen:?}");
+}
+
+/// Branches come to stand below themselves, users in the midst of others.
+#[test]
+fn a_page_of_another_place_is_damage_or_not_in_use() {
+    let users = if tests::need::full() { 600 } else { 80 };
+    let mut seen = BTreeMap::new();
+    misplaced_pages(users, |_, _| true, |path| check(path, users, Access::Read, &mut seen));
     assert!(seen["get"] + seen["list"] > seen["intact"] / 10, "{seen:?}");
+}
+
+/// What a page of redb's own says after it has moved can make redb panic while it unwinds from a panic, which nothing
+/// can catch. The process then ends, but as one that has found damage.
+#[test]
+fn writing_over_misplaced_pages_never_looks_like_a_crash() {
+    let users = 120;
+    // Of a process for each pair, those are enough in which redb's own pages are hit, near the front of the file.
+    let wanted = |from, to| tests::need::full() || (to < 9 && from % 3 == 1);
+    misplaced_pages(users, wanted, |path| {
+        let child = child::start("damage::write_here", &users.to_string(), path);
+        let ended = child.wait_with_output().unwrap();
+        assert!(matches!(ended.status.code(), Some(0 | 65)), "{:?}", ended.status);
+    });
+}
+
+#[test]
+fn write_here() {
+    let Some((users, path)) = child::order() else { return };
+    check(&path, users.parse().unwrap(), Access::Write, &mut BTreeMap::new());
 }
 
 #[test]
@@ -149,7 +174,7 @@ fn the_check_of_the_whole_file_sees_what_reading_may_pass_over() {
         {
             unnoticed += 1;
             assert_eq!(integrity.users, u64::from(USERS));
-            assert_eq!(store.list().filter(Result::is_ok).count(), USERS as usize);
+            assert_eq!(store.list().flatten().count(), USERS as usize);
         }
     }
     assert!(unnoticed < 60);
@@ -194,7 +219,7 @@ fn what_is_no_store_is_damage() {
     let long_text = fixture.beside("long-text");
     put_file(&long_text, &b"alice:secret\n".repeat(10_000));
     let zeros = fixture.beside("zeros");
-    put_file(&zeros, &[0; 100_000]);
+    put_file(&zeros, &vec![0; 100_000]);
     let sasldb = fixture.beside("sasldb2");
     put_file(&sasldb, include_bytes!("../../../../tests/fixtures/maps/sasldb2.db"));
     for path in [map, other_types, text, long_text, zeros, sasldb] {

@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn lines_as_they_come() {
-        let rows: [(&[u8], &[Option<&[u8]>]); 6] = [
+        type Row<'a> = (&'a [u8], &'a [Option<&'a [u8]>]);
+        let rows: [Row<'_>; 6] = [
             (b"", &[]),
             (b"a\nb\n", &[Some(b"a"), Some(b"b")]),
             (b"a\r\n\r\nb", &[Some(b"a"), Some(b""), Some(b"b")]),

@@ -1,7 +1,7 @@
 //! Cyrus sasldb: one record per user and property, key `user NUL realm NUL property`.
 //!
 //! A user's properties stand anywhere in the file. They are put together without keeping the file's users in memory: a
-//! user is given out where the first of the [known properties](KNOWN) is met, and the others are looked up then. A
+//! user is given out where the first of the known properties is met, and the others are looked up then. A
 //! password in clear counts alone, else everything that can be checked with. Version marks of SASLv1 are skipped; a
 //! key without exactly two NULs is a fault (Cyrus' own tool loops for ever over such a file).
 

@@ -30,7 +30,10 @@ mod tests {
     use super::*;
     use crate::secrets::import::At;
 
-    fn users(text: &[u8]) -> Vec<Result<(u64, String, Vec<u8>), ImportFault>> {
+    /// Line, user, password.
+    type Read = (u64, String, Vec<u8>);
+
+    fn users(text: &[u8]) -> Vec<Result<Read, ImportFault>> {
         read(text, Realm::prepare("default.example").unwrap())
             .map(|user| {
                 user.map(|user| {
