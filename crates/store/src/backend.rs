@@ -15,6 +15,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use thiserror::Error;
 
+use crate::queue::Queue;
 use crate::wait::{Deadline, PollError};
 
 /// Whether the file is expected to hold a database already.
@@ -48,28 +49,35 @@ impl Freeze {
 /// do not exclude each other.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    file: FileBackend,
+    file: Arc<FileBackend>,
     expect: Expect,
     freeze: Freeze,
+    queue: Queue,
 }
 
 impl Backend {
     /// Around a file that nobody else has a descriptor of.
     pub(crate) fn new(file: File, expect: Expect, freeze: Freeze) -> Result<Self, redb::DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, expect, freeze })
+        let file = Arc::new(FileBackend::new(file)?);
+        let queue = Queue::new(&file);
+        Ok(Self { file, expect, freeze, queue })
+    }
+
+    /// Where those wait who write through this backend.
+    pub(crate) fn queue(&self) -> Queue {
+        self.queue.clone()
     }
 
     fn lock(
         &self,
         attempt: impl Fn(&FileBackend) -> Result<bool, redb::BackendError>,
     ) -> Result<(), redb::BackendError> {
-        Deadline::current().poll(|| attempt(&self.file).map(|got| got.then_some(()))).map_err(|error| {
-            match error {
-                PollError::TimedOut(limit) => {
-                    redb::BackendError::Io(io::Error::new(io::ErrorKind::TimedOut, LockTimeout(limit)))
-                }
-                PollError::Failed(error) => error,
+        let attempt = || attempt(&self.file).map(|got| got.then_some(()));
+        self.queue.wait(&Deadline::current(), attempt).map_err(|error| match error {
+            PollError::TimedOut(limit) => {
+                redb::BackendError::Io(io::Error::new(io::ErrorKind::TimedOut, LockTimeout(limit)))
             }
+            PollError::Failed(error) => error,
         })
     }
 }

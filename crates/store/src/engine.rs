@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redb::{
@@ -14,6 +15,7 @@ use redb::{
 
 use crate::backend::{Backend, Expect, Freeze};
 use crate::guard::{self, Trouble};
+use crate::queue::Queue;
 use crate::wait::{Deadline, Wait};
 
 /// An open redb file. Dropping it closes it, as [`Handle::close`] does, without saying whether that succeeded.
@@ -22,6 +24,9 @@ pub(crate) struct Handle {
     path: Arc<Path>,
     engine: Option<Engine>,
     freeze: Freeze,
+    queue: Queue,
+    /// Whether this handle has written before, and so may have to let others go first.
+    has_written: AtomicBool,
 }
 
 enum Engine {
@@ -104,6 +109,9 @@ impl Handle {
     ) -> Result<T, Trouble> {
         self.noting_damage(|| {
             guard::call_on(&self.path, deadline, || {
+                if self.has_written.swap(true, Ordering::Relaxed) {
+                    self.queue.let_others_go_first();
+                }
                 let mut transaction = self.begin_write(deadline)?;
                 transaction.set_durability(Durability::Immediate)?;
                 match body(&transaction)? {
@@ -148,9 +156,12 @@ impl Handle {
         open: impl FnOnce(Backend) -> Result<Engine, redb::DatabaseError>,
     ) -> Result<Self, Trouble> {
         let (path, freeze) = (Arc::from(path), Freeze::default());
-        let engine =
-            guard::call_on(&path, deadline, || Ok(open(Backend::new(file, expect, freeze.clone())?)?))?;
-        Ok(Self { path, engine: Some(engine), freeze })
+        let (engine, queue) = guard::call_on(&path, deadline, || {
+            let backend = Backend::new(file, expect, freeze.clone())?;
+            let queue = backend.queue();
+            Ok((open(backend)?, queue))
+        })?;
+        Ok(Self { path, engine: Some(engine), freeze, queue, has_written: AtomicBool::new(false) })
     }
 
     fn engine(&self) -> Result<&Engine, Trouble> {
@@ -161,7 +172,7 @@ impl Handle {
         let Engine::Write(database) = self.engine()? else {
             return Err(Trouble::Io(std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem)));
         };
-        Ok(deadline.poll(|| match database.try_begin_write() {
+        Ok(self.queue.wait(deadline, || match database.try_begin_write() {
             Ok(transaction) => Ok(Some(transaction)),
             Err(TransactionError::WouldBlock) => Ok(None),
             Err(error) => Err(error),

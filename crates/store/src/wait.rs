@@ -100,7 +100,8 @@ impl Deadline {
             let begun = Instant::now();
             std::thread::sleep(pause.min(self.0.limit.saturating_sub(self.waited())));
             self.0.waited.set(self.waited() + begun.elapsed());
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let longest = if self.waited() < SHORT_WAIT { SHORT_PAUSE } else { LONGEST_PAUSE };
+            pause = (pause * 2).min(longest);
         }
     }
 
@@ -142,9 +143,11 @@ thread_local! {
     static CURRENT: RefCell<Option<Deadline>> = const { RefCell::new(None) };
 }
 
-/// Locks on the header are held for microseconds, the writer's for about a millisecond: the pauses begin near the
+/// Locks on the header are held for microseconds, the writer's for a millisecond or more: the pauses begin near the
 /// first and end near the second, so that waiting neither spins nor sleeps long past its turn.
 const FIRST_PAUSE: Duration = Duration::from_micros(20);
+const SHORT_PAUSE: Duration = Duration::from_micros(200);
+const SHORT_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 const PATIENCE_OF_A_PERSON: Duration = Duration::from_millis(250);
 

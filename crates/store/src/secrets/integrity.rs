@@ -9,7 +9,7 @@ use crate::guard::Trouble;
 use crate::secrets::Access;
 use crate::secrets::file::SecretStore;
 use crate::secrets::key::Key;
-use crate::secrets::tables::{self, SHAPES, USERS, WITNESSES};
+use crate::secrets::tables::{self, Ascending, SHAPES, USERS, WITNESSES};
 use crate::wait::Deadline;
 
 pub use crate::engine::Pages;
@@ -100,8 +100,10 @@ fn examine_records(
     let users = transaction.open_table(USERS)?;
     let witnesses = transaction.open_table(WITNESSES)?;
     let (mut listed, mut shapes) = (0, ShapeCounts::default());
+    let mut ascending = Ascending::after(None);
     for entry in users.iter()? {
         let (key, value) = entry?;
+        ascending.check(key.value())?;
         listed += 1;
         let key = match Key::from_stored(key.value()) {
             Ok(key) => key,

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::guard::Trouble;
 use crate::secrets::file::SecretStore;
 use crate::secrets::key::Key;
-use crate::secrets::tables::{self, USERS};
+use crate::secrets::tables::{self, Ascending, USERS};
 
 /// Streams all users by realm and name, a page at a time, each page from a short read transaction of its own: one that
 /// stays open would make the file grow with every change of others. What is changed meanwhile appears as it was or as
@@ -72,16 +72,14 @@ impl Page {
     fn read(transaction: &ReadTransaction, after: Option<&[u8]>) -> Result<Self, Trouble> {
         let header = tables::read_header(transaction)?;
         let users = transaction.open_table(USERS)?;
+        let mut ascending = Ascending::after(after);
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page =
             Self { records: VecDeque::new(), last: None, users: header.users, changes: header.changes };
         for entry in users.range::<&[u8]>((start, Bound::Unbounded))?.take(PAGE) {
             let (key, value) = entry?;
+            ascending.check(key.value())?;
             let key = Key::from_stored(key.value()).map_err(Trouble::damaged)?;
-            // Or a page that came to stand at another place could lead round in a circle.
-            if page.last.as_deref().or(after).is_some_and(|before| before >= key.octets()) {
-                return Err(Trouble::damaged("the users are out of order"));
-            }
             page.records.push_back(tables::decode(&key, value.value())?.record);
             page.last = Some(key.octets().to_vec());
         }

@@ -98,14 +98,38 @@ pub(crate) fn decode(key: &Key, stored: &[u8]) -> Result<Found, Trouble> {
 
 /// Reads how many records have which shape.
 pub(crate) fn shapes(table: &impl Octets) -> Result<ShapeCounts, Trouble> {
-    let mut counts = ShapeCounts::default();
+    let (mut counts, mut ascending) = (ShapeCounts::default(), Ascending::after(None));
     for entry in table.iter()? {
         let (key, value) = entry?;
+        ascending.check(key.value())?;
         let (shape, count) = shape(key.value(), value.value())
             .ok_or_else(|| Trouble::damaged("a count of verifiers is not as it was written"))?;
         counts.set(shape, count);
     }
     Ok(counts)
+}
+
+/// Sees that a walk over a table goes on: a page that came to stand at another place could lead round in a circle, for
+/// ever.
+#[derive(Debug)]
+pub(crate) struct Ascending(Option<Vec<u8>>);
+
+impl Ascending {
+    /// A walk that begins behind this key, or at the front.
+    pub(crate) fn after(key: Option<&[u8]>) -> Self {
+        Self(key.map(<[u8]>::to_vec))
+    }
+
+    /// Every key comes after the one before.
+    pub(crate) fn check(&mut self, key: &[u8]) -> Result<(), Trouble> {
+        if self.0.as_deref().is_some_and(|before| before >= key) {
+            return Err(Trouble::damaged("its keys are out of order"));
+        }
+        let before = self.0.get_or_insert_default();
+        before.clear();
+        before.extend_from_slice(key);
+        Ok(())
+    }
 }
 
 /// The stored form of one count.

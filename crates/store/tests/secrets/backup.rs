@@ -43,6 +43,7 @@ fn backups_of_a_busy_store_are_whole() {
     std::thread::scope(|scope| {
         let writer = fixture.open(Access::Write);
         let stop = &stop;
+        let _in_any_case = Stop(stop);
         scope.spawn(move || {
             for version in 1.. {
                 if stop.load(Ordering::SeqCst) {
@@ -63,8 +64,16 @@ fn backups_of_a_busy_store_are_whole() {
             versions.dedup();
             assert_eq!(versions.len(), 1);
         }
-        stop.store(true, Ordering::SeqCst);
     });
+}
+
+/// Ends the writer when the test ends, however it ends.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]

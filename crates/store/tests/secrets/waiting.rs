@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -201,4 +201,33 @@ fn threads_of_one_process_wait_with_an_end_too() {
         })
         .unwrap();
     assert_eq!(store.counts().unwrap().users, 2);
+}
+
+/// One who writes without a pause, as an import does, leaves room for others.
+#[test]
+fn a_writer_without_pause_lets_others_write() {
+    let fixture = Fixture::with_users(1);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let busy = fixture.open(Access::Write);
+        let busy = scope.spawn({
+            let done = &done;
+            move || {
+                (1..)
+                    .take_while(|_| !done.load(Ordering::SeqCst))
+                    .try_for_each(|version| busy.write(|edit| edit.put(&user(1, version)).map(drop)))
+            }
+        });
+        let others = (2..5).map(|number| {
+            let tool = fixture.open(Access::Write);
+            scope.spawn(move || {
+                (1..20).try_for_each(|version| tool.write(|edit| edit.put(&user(number, version)).map(drop)))
+            })
+        });
+        let others: Vec<_> = others.collect();
+        let results: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+        done.store(true, Ordering::SeqCst);
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        busy.join().unwrap().unwrap();
+    });
 }
