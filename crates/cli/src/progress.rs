@@ -1,9 +1,10 @@
 //! How far a long job has come: count, rate and time left on a terminal; nothing at all elsewhere, so that a log or a
 //! pipe stays clean.
 
+use std::fmt;
 use std::io::Write as _;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::{Format, Io};
 
@@ -70,11 +71,20 @@ fn bar(target: ProgressDrawTarget, what: &'static str, work: Work) -> ProgressBa
     };
     // A template of ours that indicatif refuses is found by the test below; a plain bar is then still a bar.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = out.write_str(&whole_rate(state.per_sec()));
+    });
     ProgressBar::with_draw_target(length, target).with_style(style).with_message(what)
 }
 
-const COUNTED: &str = "[{bar:30}] {human_pos} of {human_len} {msg}, {per_sec}, {eta} left";
-const UNCOUNTED: &str = "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}";
+/// Things a second, whole ones: indicatif's own form has four decimals.
+#[allow(clippy::cast_sign_loss, reason = "a rate is not negative, and the cast saturates")]
+fn whole_rate(per_second: f64) -> String {
+    format!("{}/s", HumanCount(per_second.round() as u64))
+}
+
+const COUNTED: &str = "[{bar:30}] {human_pos} of {human_len} {msg}, {rate}, {eta} left";
+const UNCOUNTED: &str = "{spinner} {human_pos} {msg}, {rate}, {elapsed}";
 const REDRAWS: u8 = 5;
 
 #[cfg(test)]
@@ -89,6 +99,12 @@ mod tests {
         for template in [COUNTED, UNCOUNTED] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_a_whole_number() {
+        assert_eq!(super::whole_rate(4653.1288), "4,653/s");
+        assert_eq!(super::whole_rate(0.2), "0/s");
     }
 
     #[test]
