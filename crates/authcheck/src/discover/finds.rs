@@ -14,7 +14,7 @@ use crate::readers::readers;
 /// The paths to be looked at, in the order in which they were found.
 #[derive(Default)]
 pub(crate) struct Finds {
-    finds: Vec<Find>,
+    in_order: Vec<Find>,
     /// Where each path is among them: one configuration may name a hundred thousand.
     places: HashMap<PathBuf, usize>,
     /// The configurations that named something, and whether they are to be believed.
@@ -105,7 +105,7 @@ impl Finds {
 
     /// Audits everything.
     pub(crate) fn judge(self, host: &Host<'_>) -> Vec<Judged> {
-        self.finds.into_iter().map(|find| find.judge(host)).collect()
+        self.in_order.into_iter().map(|find| find.judge(host)).collect()
     }
 
     /// Once for each configuration: it names many files.
@@ -135,8 +135,8 @@ impl Finds {
                 find.named_by.push(by);
             }
         } else {
-            self.places.insert(path.clone(), self.finds.len());
-            self.finds.push(Find {
+            self.places.insert(path.clone(), self.in_order.len());
+            self.in_order.push(Find {
                 path,
                 kind,
                 contents,
@@ -150,7 +150,7 @@ impl Finds {
     }
 
     fn find(&mut self, path: &Path) -> Option<&mut Find> {
-        self.finds.get_mut(*self.places.get(path)?)
+        self.in_order.get_mut(*self.places.get(path)?)
     }
 }
 
