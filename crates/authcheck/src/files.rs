@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use credential::client_info;
 use safefile::{FileType, Kind, Trust};
 
 use crate::context::Context;
@@ -43,20 +44,20 @@ fn guess_file(path: &Path, octets: &[u8]) -> (Kind, &'static str) {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let holds = |contents| matches!(look(contents, octets), ClearText::Holds(_) | ClearText::Unread(_));
     let has = |text: &[u8]| octets.windows(text.len()).any(|window| window == text);
-    if has(b"PRIVATE KEY-----") {
+    if octets.starts_with(b"\x7fELF") {
+        // Before the keys: a program that reads keys has their first lines in it.
+        (Kind::Program, "it is a program")
+    } else if has(b"PRIVATE KEY-----") {
         (Kind::PrivateKey, "a private key is in it")
     } else if has(b"-----BEGIN CERTIFICATE-----") || has(b"-----BEGIN TRUSTED CERTIFICATE-----") {
         (Kind::Certificate, "a certificate is in it")
-    } else if octets.starts_with(b"\x7fELF") || octets.starts_with(b"#!") {
+    } else if octets.starts_with(b"#!") {
         (Kind::Program, "it is a program")
     } else if octets.starts_with(REDB) {
-        if name == "secrets.redb" {
-            (Kind::Store, "it is named as the store")
-        } else {
-            (Kind::Map, "it is a redb map")
-        }
+        redb(&name, octets, &has)
     } else if mapfile::detect(octets).is_some() {
-        built_map(&name, &holds)
+        let is_damaged = matches!(look(Contents::AuthInfo, octets), ClearText::Damaged(_));
+        if is_damaged { UNKNOWN } else { built_map(&name, &holds) }
     } else if CLEAR_TEXTS.into_iter().any(holds) {
         (Kind::Secret, "passwords are in it")
     } else {
@@ -64,10 +65,36 @@ fn guess_file(path: &Path, octets: &[u8]) -> (Kind, &'static str) {
     }
 }
 
+/// A redb file by what stands in its pages: a store of users, or a map of ours. Neither is opened for it, since it may be
+/// unsafe.
+fn redb(name: &str, octets: &[u8], has: &dyn Fn(&[u8]) -> bool) -> (Kind, &'static str) {
+    if name == "secrets.redb" || has(STORE_MARK) {
+        (Kind::Store, "it is a store of users")
+    } else if is_named_for_passwords(name) {
+        (Kind::Secret, "it is named for passwords")
+    } else if has_client_info(octets) {
+        (Kind::Secret, "passwords are in it")
+    } else if has(MAP_MARK) {
+        (Kind::Map, "it is a map without passwords")
+    } else {
+        UNKNOWN
+    }
+}
+
+fn has_client_info(octets: &[u8]) -> bool {
+    let is_key = |window: &[u8]| window.eq_ignore_ascii_case(AUTHINFO);
+    client_info::holds_secret(b"", octets) || octets.windows(AUTHINFO.len()).any(is_key)
+}
+
+/// Postfix keeps `user:password` in a map, which looks no other than `smtp:host` in another one.
+fn is_named_for_passwords(name: &str) -> bool {
+    ["passw", "secret", "sasldb"].iter().any(|part| name.contains(part))
+}
+
 /// A map by what is in it.
 fn built_map(name: &str, holds: &dyn Fn(Contents) -> bool) -> (Kind, &'static str) {
-    if name.contains("sasldb") {
-        (Kind::Secret, "it is named as a sasldb")
+    if is_named_for_passwords(name) {
+        (Kind::Secret, "it is named for passwords")
     } else if [Contents::Sasldb, Contents::AuthInfo].into_iter().any(holds) {
         (Kind::Secret, "passwords are in it")
     } else {
@@ -90,6 +117,12 @@ const UNKNOWN: (Kind, &str) = (Kind::Secret, "nothing says that it is less");
 
 /// The first octets of every redb file.
 const REDB: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// The key of the header of every store of users, and the first octets of that of every redb map.
+const STORE_MARK: &[u8] = b"gatepost secrets";
+const MAP_MARK: &[u8] = b"{\"format\":";
+/// What keys begin with whose values are passwords for other servers.
+const AUTHINFO: &[u8] = b"authinfo:";
 
 /// Forms in which clear text is told from other text without knowing what the file is for.
 const CLEAR_TEXTS: [Contents; 3] =
@@ -121,9 +154,15 @@ mod tests {
             ("/x/chain.pem", b"-----BEGIN CERTIFICATE-----\n", Kind::Certificate),
             ("/x/both", b"-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n", Kind::PrivateKey),
             ("/x/libx.so", b"\x7fELF\x02", Kind::Program),
+            ("/usr/bin/ssh", b"\x7fELF\x02-----BEGIN PRIVATE KEY-----", Kind::Program),
             ("/x/script", b"#!/bin/sh\n", Kind::Program),
             ("/x/secrets.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00", Kind::Store),
-            ("/x/access.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00", Kind::Map),
+            ("/x/users.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00gatepost secrets", Kind::Store),
+            ("/x/access.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00header{\"format\":1}", Kind::Map),
+            ("/x/info.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00header{\"format\":1}authinfo:x", Kind::Secret),
+            ("/x/info.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00header{\"format\":1}x\"P=Yg==\"", Kind::Secret),
+            ("/x/sasl_passwd.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00header{\"format\":1}x", Kind::Secret),
+            ("/x/access.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x00", Kind::Secret),
             ("/x/access", b"From:x OK\n", Kind::Map),
             ("/x/access", b"AuthInfo:x \"U:a\" \"P:b\"\n", Kind::Secret),
             ("/x/users", b"alice:{PLAIN}secret\n", Kind::Secret),
@@ -151,6 +190,11 @@ mod tests {
         ] {
             let octets = std::fs::read(format!("{fixtures}{name}")).unwrap();
             assert_eq!(guess_file(Path::new(name), &octets).0, kind, "{name}");
+            assert_eq!(guess_file(Path::new("sasl_passwd.db"), &octets).0, Kind::Secret, "{name}");
+            if kind == Kind::Map {
+                let cut = octets.get(..octets.len() / 2).unwrap();
+                assert_eq!(guess_file(Path::new(name), cut).0, Kind::Secret, "{name}, cut");
+            }
         }
     }
 }

@@ -9,9 +9,10 @@ use credential::{
     ChangedBy, Credential, DecoyKey, Identity, Label, Realm, Record, Secret, State, Timestamp, Username,
     Verifier, Verifiers,
 };
-use safefile::Trust;
+use safefile::{Dress, Kind, Replacement, Trust};
 use serde_json::Value;
 use store::StoreError;
+use store::maps::{self, Duplicates, Keys, Making, MapType};
 use store::secrets::{NewStore, SecretStore};
 
 use crate::tree::Tree;
@@ -33,6 +34,20 @@ fn make(path: &Path, records: &[Record]) {
     made.unwrap();
 }
 
+fn make_map(path: &Path, key: &str, value: &str) {
+    let dress = Dress { owner: None, group: None, mode: 0o644 };
+    let making = Making {
+        duplicates: Duplicates::Refused,
+        keys: Keys::Folded,
+        made_by: "a test".to_owned(),
+        made_at: 1_700_000_000,
+    };
+    let replacement = Replacement::begin(path, Kind::Map, &Trust::root(), dress).unwrap();
+    let mut map = maps::build(MapType::Redb, replacement, &making).unwrap();
+    map.add(key.to_ascii_lowercase().as_bytes(), value.as_bytes()).unwrap();
+    map.finish().unwrap();
+}
+
 fn plain() -> Verifier {
     Verifier::Plain(Plain::new(Secret::new(b"hunter2".to_vec())))
 }
@@ -51,6 +66,28 @@ fn tree() -> Tree {
         &[user("alice", cram(), State::Enabled), user("bob", plain(), State::Suspended)],
     );
     tree
+}
+
+/// A store is one under any name, and what anybody may read of a map is not taken for harmless unseen.
+#[test]
+fn a_redb_file_is_known_by_what_is_in_it() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of("");
+    make(&tree.at("users"), &[user("alice", cram(), State::Enabled)]);
+    for (name, key, value) in
+        [("access.redb", "host", "RELAY"), ("info.redb", "AuthInfo:host", "\"U:a\" \"P:b\"")]
+    {
+        make_map(&tree.at(name), key, value);
+    }
+    for (name, kind, verdict) in
+        [("users", "store", "unsafe"), ("info.redb", "secret", "unsafe"), ("access.redb", "map", "safe")]
+    {
+        fs::set_permissions(tree.at(name), fs::Permissions::from_mode(0o644)).unwrap();
+        let (object, _) = object(&tree, &format!("files --format json ROOT/{name}"));
+        assert_eq!((&object["kind"], &object["verdict"]), (&kind.into(), &verdict.into()), "{object}");
+    }
 }
 
 fn object(tree: &Tree, line: &str) -> (Value, Option<i32>) {
