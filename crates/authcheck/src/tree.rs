@@ -212,7 +212,8 @@ fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &F
         let path = std::path::absolute(&judged.audit.path);
         let Some(path) = path.ok().and_then(toml_quote) else { return };
         let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
-        for line in ["[[file]]", &format!("path = {path}"), otherwise] {
+        let kind = format!("kind = \"{}\"", judged.audit.kind);
+        for line in ["[[file]]", &format!("path = {path}"), &kind, otherwise] {
             let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
         }
     } else {

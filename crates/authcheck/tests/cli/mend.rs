@@ -190,6 +190,32 @@ fn nobody_to_ask_is_a_usage_error_and_nothing_happens() {
     assert_eq!(fs::metadata(tree.at("secret")).unwrap().permissions().mode() & 0o7777, 0o644);
 }
 
+/// The lines for gatepost.toml are what the configuration takes, whatever the path, and excuse what they are for.
+#[test]
+fn the_other_way_out_is_a_configuration() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (lines, path) in [
+        ("dir a\"]b root:root 0755\nfile a\"]b/f root:mail 0640", "ROOT/a\"]b/f"),
+        ("dir a\\=b mail:mail 0755\nfile a\\=b/f root:root 0600", "ROOT/a\\=b/f"),
+        ("dir d root:mail 0775\nfile d/f root:root 0600", "d/f"),
+    ] {
+        let tree = Tree::of(lines);
+        let said = tree.authcheck(&format!("files --kind secret {path}"));
+        assert_eq!(said.status.code(), Some(1), "{path}");
+        let said = String::from_utf8(said.stdout).unwrap();
+        let toml: Vec<_> = said.lines().skip_while(|line| !line.contains("in gatepost.toml")).collect();
+        let toml: Vec<_> = toml.iter().filter_map(|line| line.strip_prefix("            ")).collect();
+        fs::write(tree.at("gatepost.toml"), toml.join("\n")).unwrap();
+        let line =
+            format!("--config ROOT/gatepost.toml files {}", tree.at(&path.replace("ROOT/", "")).display());
+        let excused = tree.authcheck(&line);
+        assert_eq!(excused.status.code(), Some(0), "{path}: {toml:?}\n{excused:?}");
+        assert!(tree.unrooted(&excused.stderr).is_empty(), "{path}: {excused:?}");
+    }
+}
+
 /// On a path of a stranger's nothing is changed that the stranger may have chosen, however often rounds are run.
 #[test]
 fn a_stranger_does_not_choose_what_is_mended() {
