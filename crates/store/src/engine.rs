@@ -1,6 +1,19 @@
 //! redb as this house uses it: one mode, one cache size, one way to open, read, write and close.
 //!
-//! Every call goes through [`crate::guard`]. What is not here: paths, tables and what they mean.
+//! Every call goes through [`crate::guard`]. What is not here: tables and what they mean.
+//!
+//! redb shares a file between processes well, under conditions. Each is met in one place:
+//!
+//! | condition | place |
+//! |---|---|
+//! | the daemon keeps one handle open for writing; transactions are short, none is parked | [`Handle::read`] and [`Handle::write`] take closures; listings go page by page (`secrets::list`) |
+//! | a store is made under another name, closed, synced, then renamed; only "create" meets an empty file | `SecretStore::create`; `backend::Expect` |
+//! | nobody else has the open file description; close-on-exec | `SafeFile` gives its descriptor away, [`Backend`] owns it |
+//! | root and the TrustedUser only, mode 0600 | `safefile::Kind::Store` |
+//! | locks have deadlines; no prompt in a transaction; SIGTSTP held back | `wait`, `backend`; closures get prepared data; `hold` |
+//! | a handle that failed is dropped and opened again | `SecretStore::with_handle` |
+//! | a panic is damage | `guard` |
+//! | a backup is made under a held write transaction, and checked | `secrets::backup` |
 
 use std::fs::File;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Users of other programs: read from their files, derived over all cores, put into the store batch by batch.
 //!
-//! A source is an iterator of [`ImportedUser`]s and faults: [`sasldb`], [`passwd_file`], [`text`]. [`run`] takes one
+//! A source is an iterator of [`ImportedUser`]s and faults: [`sasldb`], [`passwd_file`], [`text`]. [`run()`] takes one
 //! and fills a store. Each batch is one transaction, so an import that was interrupted has imported whole users, and
 //! can be run again: who is there already is skipped before anything is derived.
 
