@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use cli::Io;
 use cli::printable::lines;
 use safefile::account::{group_name, user_name};
-use safefile::{Component, FileType, Finding, Mend, Rule, Verdict, display_path, toml_quote};
+use safefile::{Component, FileType, Finding, Mend, Rule, Verdict, display_path};
 
 use crate::judged::{Fault, Judged};
 
@@ -206,24 +206,14 @@ fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &F
     if let Some(command) = command {
         let _ = writeln!(out, "        fix: {}", painted(&command.to_string(), BOLD, colour));
     }
-    let Some(otherwise) = &finding.fix.otherwise else { return };
-    if is_configuration(otherwise) {
-        // A path that no string of TOML can hold cannot be named there.
-        let path = std::path::absolute(&judged.audit.path);
-        let Some(path) = path.ok().and_then(toml_quote) else { return };
+    if let Some(lines) = finding.fix.configuration(&judged.audit.path, judged.audit.kind) {
         let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
-        let kind = format!("kind = \"{}\"", judged.audit.kind);
-        for line in ["[[file]]", &format!("path = {path}"), &kind, otherwise] {
+        for line in &lines {
             let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
         }
-    } else {
+    } else if let Some(otherwise) = finding.fix.otherwise.as_ref().filter(|one| !one.contains(" = [")) {
         let _ = writeln!(out, "        {}: {otherwise}", if command.is_some() { "or" } else { "by hand" });
     }
-}
-
-/// Whether the other way is an exception for gatepost.toml and no sentence.
-fn is_configuration(otherwise: &str) -> bool {
-    otherwise.contains(" = [")
 }
 
 /// Why something could not be checked: one line.

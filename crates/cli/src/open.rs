@@ -1,7 +1,7 @@
 //! What is said of a file that was not opened or not made: what was found and where on its path, why it matters, what
 //! mends it.
 
-use safefile::{OpenError, Refusal, ReplaceError};
+use safefile::{OpenError, Refusal, ReplaceError, Rule};
 
 use crate::{Exit, Report, printable};
 
@@ -59,7 +59,18 @@ fn refused(refusal: &Refusal) -> Report {
     );
     let report = Report::new(Exit::NOPERM, printable::path(&refusal.path), cause).because(finding.why);
     let command = finding.fix.command.iter().map(ToString::to_string);
-    command.chain(finding.fix.otherwise.clone()).fold(report, Report::mend)
+    match finding.fix.configuration(&refusal.path, refusal.kind) {
+        // A distribution that gives a directory to an account of its own has its reasons: the command stands behind.
+        Some(lines) if finding.rule == Rule::DirectoryOwner => {
+            std::iter::once(in_configuration(&lines)).chain(command).fold(report, Report::mend)
+        }
+        Some(lines) => command.chain([in_configuration(&lines)]).fold(report, Report::mend),
+        None => command.chain(finding.fix.otherwise.clone()).fold(report, Report::mend),
+    }
+}
+
+fn in_configuration(lines: &[String]) -> String {
+    format!("in gatepost.toml, for this file:\n{}", lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -90,6 +101,33 @@ mod tests {
         assert!(report.cause().starts_with("unsafe map (group-writable): "), "{report:?}");
         assert!(report.cause().contains("mode 0666"), "{report:?}");
         assert!(report.why().is_some() && report.remedy()[0].starts_with("chmod "), "{report:?}");
+    }
+
+    #[test]
+    fn a_directory_of_a_distribution_is_named_in_the_configuration_first() {
+        if tests::need::root().is_err() {
+            return;
+        }
+        let dir = tests::scratch::dir();
+        let mail = dir.path().join("mail");
+        fs::create_dir(&mail).unwrap();
+        std::os::unix::fs::chown(&mail, Some(1), Some(1)).unwrap();
+        let file = mail.join("access.db");
+        fs::write(&file, "").unwrap();
+        let report = report(&file);
+        let [lines, command] = report.remedy() else { panic!("{report:?}") };
+        let expected = format!(
+            "in gatepost.toml, for this file:\n[[file]]\npath = \"{}\"\nkind = \"map\"\ndir_owner = [\"{} = daemon\"]",
+            file.display(),
+            mail.display()
+        );
+        assert_eq!(*lines, expected);
+        assert_eq!(*command, format!("chown root {}", mail.display()));
+        let text = report.to_text("makemap", crate::Level::Error);
+        assert!(
+            text.contains("\n    fix: in gatepost.toml, for this file:\n         [[file]]\n         path = "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Exit, printable};
 /// One trouble, told to the person who can do something about it.
 ///
 /// As text it is one line `PROGRAM: SUBJECT: CAUSE`, then, indented by four columns, `why: ...` and a line
-/// `fix: COMMAND` for each command; as JSON one object (see [`Report::to_json`]). Whatever a text holds, control
+/// `fix: COMMAND` for each command, its further lines, if any, below it; as JSON one object (see [`Report::to_json`]). Whatever a text holds, control
 /// characters in it are shown escaped (see [`printable`]).
 pub struct Report(Box<Body>);
 
@@ -174,7 +174,7 @@ impl Report {
         let why = body.why.iter().map(|why| ("why", why));
         let fix = body.remedy.iter().map(|command| ("fix", command));
         for (word, said) in why.chain(fix) {
-            text.extend(["    ", word, ": ", said, "\n"]);
+            text.extend(["    ", word, ": ", &said.replace('\n', "\n         "), "\n"]);
         }
         printable::lines(&text)
     }

@@ -118,6 +118,21 @@ pub struct Fix {
 }
 
 impl Fix {
+    /// The lines of gatepost.toml that accept what was found, for a file of this path and kind; `None` where the other
+    /// way is a sentence, or no string of TOML can hold the path.
+    pub fn configuration(&self, path: &Path, kind: Kind) -> Option<[String; 4]> {
+        let exception = self.otherwise.as_ref().filter(|otherwise| otherwise.contains(" = ["))?;
+        let path = toml_quote(std::path::absolute(path).ok()?)?;
+        Some([
+            "[[file]]".to_owned(),
+            format!("path = {path}"),
+            format!("kind = \"{kind}\""),
+            exception.clone(),
+        ])
+    }
+}
+
+impl Fix {
     fn new(kind: Kind, component: &Path, facts: &Facts, breach: Breach, trust: &Trust) -> Self {
         let command = change(kind, facts, breach, trust).map(|change| Mend::new(component, facts, change));
         Self { command, otherwise: otherwise(kind, component, facts, breach.rule) }
