@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use cli::Io;
 use cli::printable::lines;
 use safefile::account::{group_name, user_name};
-use safefile::{Component, FileType, Finding, Mend, Rule, Verdict, display_path};
+use safefile::{Component, FileType, Finding, Mend, Otherwise, Rule, Verdict, display_path};
 
 use crate::judged::{Fault, Judged};
 
@@ -44,7 +44,7 @@ impl Colour {
 pub(crate) struct Told(HashSet<Explained>);
 
 /// A finding as far as its explanation goes: component, rule, entry of the access list, and the two ways out.
-type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<String>);
+type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<Otherwise>);
 
 /// The text for one path, with its line ends.
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
@@ -211,8 +211,8 @@ fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &F
         for line in &lines {
             let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
         }
-    } else if let Some(otherwise) = finding.fix.otherwise.as_ref().filter(|one| !one.contains(" = [")) {
-        let _ = writeln!(out, "        {}: {otherwise}", if command.is_some() { "or" } else { "by hand" });
+    } else if let Some(advice) = finding.fix.advice() {
+        let _ = writeln!(out, "        {}: {advice}", if command.is_some() { "or" } else { "by hand" });
     }
 }
 

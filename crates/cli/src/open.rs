@@ -65,7 +65,7 @@ fn refused(refusal: &Refusal) -> Report {
             std::iter::once(in_configuration(&lines)).chain(command).fold(report, Report::mend)
         }
         Some(lines) => command.chain([in_configuration(&lines)]).fold(report, Report::mend),
-        None => command.chain(finding.fix.otherwise.clone()).fold(report, Report::mend),
+        None => command.chain(finding.fix.advice().map(str::to_owned)).fold(report, Report::mend),
     }
 }
 

@@ -113,15 +113,31 @@ impl fmt::Display for Found {
 pub struct Fix {
     /// The command; it never gives anybody who is not trusted more access than they had.
     pub command: Option<Mend>,
-    /// Another way, or what to do where no command can: a line of the configuration, or a sentence.
-    pub otherwise: Option<String>,
+    /// Another way, or what to do where no command can.
+    pub otherwise: Option<Otherwise>,
+}
+
+/// A way to mend a finding that is no command. Its [`Display`](fmt::Display) is the text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Otherwise {
+    /// The line that names the exception in the `[[file]]` table of gatepost.toml: `dir_owner = ["/etc/mail = smmta"]`.
+    Exception(String),
+    /// What a person can do.
+    Advice(String),
+}
+
+impl fmt::Display for Otherwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Exception(text) | Self::Advice(text)) = self;
+        f.write_str(text)
+    }
 }
 
 impl Fix {
-    /// The lines of gatepost.toml that accept what was found, for a file of this path and kind; `None` where the other
-    /// way is a sentence, or no string of TOML can hold the path.
+    /// The lines of gatepost.toml that accept what was found, for a file of this path and kind; `None` where there is no
+    /// such exception, or no string of TOML can hold the path.
     pub fn configuration(&self, path: &Path, kind: Kind) -> Option<[String; 4]> {
-        let exception = self.otherwise.as_ref().filter(|otherwise| otherwise.contains(" = ["))?;
+        let Some(Otherwise::Exception(exception)) = &self.otherwise else { return None };
         let path = toml_quote(std::path::absolute(path).ok()?)?;
         Some([
             "[[file]]".to_owned(),
@@ -130,9 +146,15 @@ impl Fix {
             exception.clone(),
         ])
     }
-}
 
-impl Fix {
+    /// What a person can do beside the command or where there is none.
+    pub fn advice(&self) -> Option<&str> {
+        match &self.otherwise {
+            Some(Otherwise::Advice(advice)) => Some(advice),
+            _ => None,
+        }
+    }
+
     fn new(kind: Kind, component: &Path, facts: &Facts, breach: Breach, trust: &Trust) -> Self {
         let command = change(kind, facts, breach, trust).map(|change| Mend::new(component, facts, change));
         Self { command, otherwise: otherwise(kind, component, facts, breach.rule) }
@@ -143,7 +165,7 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.command, &self.otherwise) {
             (Some(command), _) => command.fmt(f),
-            (None, Some(otherwise)) => f.write_str(otherwise),
+            (None, Some(otherwise)) => otherwise.fmt(f),
             (None, None) => Ok(()),
         }
     }
@@ -184,21 +206,30 @@ fn is_everybodys(facts: &Facts) -> bool {
     facts.is_sticky() && facts.other_perms().has_any(Perms::WRITE)
 }
 
-fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
-    let with_exceptions = kind.may_have_exceptions();
+fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<Otherwise> {
+    if is_everybodys(facts) && matches!(rule, Rule::GroupWritableDirectory | Rule::WorldWritableDirectory) {
+        let elsewhere = "keep the file elsewhere: this directory is meant for everybody";
+        return Some(Otherwise::Advice(elsewhere.to_owned()));
+    }
+    let exception = kind.may_have_exceptions().then(|| exception(component, facts, rule)).flatten();
+    exception.map(Otherwise::Exception).or_else(|| advice(component, facts, rule).map(Otherwise::Advice))
+}
+
+fn exception(component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
+    match rule {
+        Rule::DirectoryOwner => given("dir_owner", component, &Account::by_uid(facts.uid).short()),
+        Rule::GroupWritableDirectory => {
+            given("group_writable_dir", component, &Group::by_gid(facts.gid).short())
+        }
+        Rule::GroupReadable => {
+            Some(format!("group_readable = [{}]", toml_quote(Group::by_gid(facts.gid).short())?))
+        }
+        _ => None,
+    }
+}
+
+fn advice(component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
     Some(match rule {
-        Rule::GroupWritableDirectory | Rule::WorldWritableDirectory if is_everybodys(facts) => {
-            "keep the file elsewhere: this directory is meant for everybody".to_owned()
-        }
-        Rule::DirectoryOwner if with_exceptions => {
-            given("dir_owner", component, &Account::by_uid(facts.uid).short())?
-        }
-        Rule::GroupWritableDirectory if with_exceptions => {
-            given("group_writable_dir", component, &Group::by_gid(facts.gid).short())?
-        }
-        Rule::GroupReadable if with_exceptions => {
-            format!("group_readable = [{}]", toml_quote(Group::by_gid(facts.gid).short())?)
-        }
         Rule::TooManyLinks => "name the file by its real path".to_owned(),
         Rule::ForeignFilesystem => "keep the file on a filesystem that root mounted".to_owned(),
         Rule::WorkingDirectory => {

@@ -30,7 +30,7 @@ fn finding(kind: Kind, rule: Rule, facts: &Facts) -> Finding {
 fn check(kind: Kind, rule: Rule, facts: &Facts, command: Option<&str>, otherwise: Option<&str>) {
     let fix = finding(kind, rule, facts).fix;
     assert_eq!(fix.command.map(|command| command.to_string()).as_deref(), command, "{kind} {rule}");
-    assert_eq!(fix.otherwise.as_deref(), otherwise, "{kind} {rule}");
+    assert_eq!(fix.otherwise.map(|one| one.to_string()).as_deref(), otherwise, "{kind} {rule}");
 }
 
 #[test]
