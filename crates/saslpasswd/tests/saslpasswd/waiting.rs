@@ -2,11 +2,12 @@
 
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use safefile::{Trust, Uid};
 use store::secrets::{Access, SecretStore};
 use store::{StoreError, Wait};
-use tests::terminal::Terminal;
+use tests::terminal::{CTRL_Z, Terminal};
 
 use crate::place::{Place, SASLPASSWD};
 
@@ -72,4 +73,35 @@ fn a_person_is_told_that_somebody_else_is_writing() {
     let (status, screen) = terminal.end();
     assert_eq!(status.code(), Some(0), "{screen}");
     assert_eq!(place.shown("alice")["state"], "disabled");
+}
+
+/// Whatever an import is doing when Ctrl-Z is pressed, it stops between two transactions.
+#[test]
+fn a_stopped_import_keeps_nobody_waiting() {
+    // With so cheap a verifier it writes for much of its time.
+    let place = Place::keeping(&["digest-md5"]);
+    place.set(&["alice"], "secret");
+    let users: Vec<_> = (0..40_000).map(|number| format!("user{number}:secret\n")).collect();
+    let source = place.write("users", users.concat());
+    // A shell leaves a loop when a program in it is stopped, so the lines are written out.
+    let rounds = 8;
+    let import = format!(
+        "set -m; {SASLPASSWD} --config {} --import {} --from text; status=$?\n",
+        place.configuration().display(),
+        source.display()
+    );
+    let again =
+        "[ $status -eq 148 ] && { echo stopped; read line; fg >/dev/null; status=$?; }\n".repeat(rounds);
+    let script = import + &again + "echo status $status";
+    let mut terminal = Terminal::start("bash", &["-c", &script]);
+    terminal.wait_for("users");
+    for round in 0..rounds {
+        thread::sleep(Duration::from_millis(13 * round as u64));
+        terminal.press(CTRL_Z);
+        terminal.wait_for("stopped");
+        place.set(&["--wait", "1", "bob"], "x");
+        terminal.press("\r");
+    }
+    terminal.wait_for("status 0");
+    assert_eq!(place.listed().len(), 40_002);
 }

@@ -7,7 +7,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout};
+use std::process::ChildStdout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use store::StoreError;
 use store::secrets::{Access, SecretStore, Secrets};
 
-use crate::child;
+use crate::child::{self, Running};
 use crate::sample::{self, Fixture};
 
 const WRITERS: u32 = 4;
@@ -84,7 +84,7 @@ fn one(index: usize) -> std::ops::Range<usize> {
 /// A child process that may die at any moment.
 struct Member {
     role: Role,
-    process: Child,
+    process: Running,
     output: Option<JoinHandle<()>>,
     acknowledged: Arc<AtomicU64>,
 }
@@ -101,7 +101,7 @@ impl Member {
         (self.process, self.output) = (process, Some(output));
     }
 
-    fn spawn(role: Role, path: &Path, acknowledged: &Arc<AtomicU64>) -> (Child, JoinHandle<()>) {
+    fn spawn(role: Role, path: &Path, acknowledged: &Arc<AtomicU64>) -> (Running, JoinHandle<()>) {
         let mut process = child::start("kill::member", &role.order(), path);
         let stdout = process.stdout.take().unwrap();
         let acknowledged = Arc::clone(acknowledged);

@@ -85,9 +85,8 @@ fn write_and_wait() {
 /// The peak of memory, in KiB, of a process that lists all users.
 fn peak_of_listing(fixture: &Fixture, users: u32) -> u64 {
     let lister = child::start("large::list_all", &users.to_string(), &fixture.path);
-    let output = lister.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
+    let (status, text) = lister.end();
+    assert!(status.success());
     let (_, peak) = text.split_once("peak ").unwrap();
     peak.split_whitespace().next().unwrap().parse().unwrap()
 }
