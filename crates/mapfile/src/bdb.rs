@@ -11,19 +11,45 @@ mod overflow;
 mod page;
 mod tree;
 
-use crate::page::Order;
-use crate::{Format, Limits, MapFileError, MapReader, PageSource};
+use crate::{
+    Format, Limits, MapBuildError, MapFileBuilder, MapFileError, MapReader, PageSink, PageSource, Plan,
+    detect,
+};
 
-/// Opens a file that [`detect`](crate::detect()) called `format`, in the byte order of its magic.
+/// Opens a file in the byte order of its magic number.
 pub(crate) fn open<'a>(
     source: impl PageSource + 'a,
     format: Format,
-    order: Order,
     limits: Limits,
 ) -> Result<Box<dyn MapReader + 'a>, MapFileError> {
+    let (detected, order) = detect::start_of(&source)?;
+    if detected.format() != Some(format) {
+        return Err(MapFileError::Unknown);
+    }
     let (meta, pages) = meta::open(source, format, order, limits)?;
     Ok(match format {
         Format::Hash => Box::new(hash::HashFile::new(&meta, pages)?),
-        Format::Btree => Box::new(btree::BtreeFile::new(&meta, pages)?),
+        _ => Box::new(btree::BtreeFile::new(&meta, pages)?),
     })
+}
+
+/// Begins a hash.
+pub(crate) fn build_hash<'a>(
+    _sink: impl PageSink + 'a,
+    _plan: &Plan,
+) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
+    Err(MapBuildError::NotBuilt(Format::Hash))
+}
+
+/// Begins a btree.
+pub(crate) fn build_btree<'a>(
+    _sink: impl PageSink + 'a,
+    _plan: &Plan,
+) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
+    Err(MapBuildError::NotBuilt(Format::Btree))
+}
+
+/// Keys of one bucket together, whatever power of two the number of buckets is: the hash with its lowest bit first.
+pub(crate) fn rank(key: &[u8]) -> u32 {
+    hash::hash(key).reverse_bits()
 }

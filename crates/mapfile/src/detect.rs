@@ -1,7 +1,7 @@
 //! What a file is, by its magic number; never by its name.
 
 use crate::page::{Order, read_up_to};
-use crate::{MapFileError, PageSource};
+use crate::{Format, MapFileError, PageSource};
 
 /// How many octets from the start of a file [`detect`] looks at.
 pub const DETECT_OCTETS: usize = 20;
@@ -28,6 +28,17 @@ pub enum Detected {
 }
 
 impl Detected {
+    /// The format that is read, if it is one.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            Self::Hash => Some(Format::Hash),
+            Self::Btree => Some(Format::Btree),
+            Self::Gdbm => Some(Format::Gdbm),
+            Self::Lmdb => Some(Format::Lmdb),
+            Self::Queue | Self::Heap | Self::Hash185 | Self::Btree185 => None,
+        }
+    }
+
     /// A name for people.
     pub fn name(self) -> &'static str {
         match self {

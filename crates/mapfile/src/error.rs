@@ -21,10 +21,10 @@ pub enum MapFileError {
     #[error("the file uses something that maps do not have: {0}")]
     Unsupported(Feature),
     /// The file contradicts its format.
-    #[error("page {page}: {fault}")]
+    #[error("{place}: {fault}")]
     Damaged {
-        /// The page on which it was seen; 0 is the metadata.
-        page: u32,
+        /// Where it was seen.
+        place: Place,
         /// What is wrong there.
         fault: Fault,
     },
@@ -42,8 +42,32 @@ pub enum MapFileError {
 }
 
 impl MapFileError {
+    /// Damage on a page.
     pub(crate) fn damaged(page: u32, fault: Fault) -> Self {
-        Self::Damaged { page, fault }
+        Self::Damaged { place: Place::Page(page), fault }
+    }
+
+    /// Damage in a format without pages.
+    pub(crate) fn damaged_at(offset: u64, fault: Fault) -> Self {
+        Self::Damaged { place: Place::Octet(offset), fault }
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// A page; 0 is the metadata.
+    Page(u32),
+    /// So many octets from the start, in formats without pages.
+    Octet(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page(page) => write!(f, "page {page}"),
+            Self::Octet(offset) => write!(f, "octet {offset}"),
+        }
     }
 }
 
@@ -84,6 +108,9 @@ impl fmt::Display for Feature {
 /// What is wrong with a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
+    /// A field of a format that has no word of its own for it below: its name, and what stands there.
+    #[error("{0}: {1}")]
+    Field(&'static str, u64),
     /// The file ends inside its metadata.
     #[error("the file ends inside its metadata, after octet {0}")]
     Short(u64),

@@ -1,27 +1,34 @@
-//! The bytes of map files: Berkeley DB hash and btree, read without libdb.
+//! The bytes of map files: Berkeley DB hash and btree, CDB, LMDB and GDBM, read and (but for GDBM) written without the
+//! libraries that belong to them.
 //!
 //! A file comes in as a [`PageSource`], positioned reads over octets that the caller has opened and judged, and
 //! leaves as a [`MapReader`]: look-ups and records. Every octet is taken for hostile. Offsets, counts and page
 //! numbers pass through `page.rs` alone, each walk visits a page once, and nothing is allocated on the word of the
-//! file beyond [`Limits`].
+//! file beyond [`Limits`]. The other way round a [`MapFileBuilder`] takes records in order and writes to a
+//! [`PageSink`].
 //!
-//! Not here: paths, locks, what a key or value means to mail, and redb. Nor writing, and of CDB, LMDB and GDBM
-//! only the recognition by [`detect`].
+//! A format is a file or folder below, a variant of [`Format`] and a line in each of [`open_as`] and [`build`]. Not
+//! here: paths, locks, what a key or value means to mail, and redb.
 
 mod bdb;
+mod build;
+mod cdb;
 mod detect;
 mod error;
+mod gdbm;
+mod lmdb;
 mod page;
 
+pub use build::{MapBuildError, MapFileBuilder, PageSink, Plan, Volume};
 pub use detect::{DETECT_OCTETS, Detected, detect};
-pub use error::{Fault, Feature, MapFileError};
+pub use error::{Fault, Feature, MapFileError, Place};
 pub use page::{Limits, PageSource, lend};
 
 use std::sync::Arc;
 
-/// Opens a map file by its magic number.
+/// Opens a map file by its magic number. CDB has none: see [`open_as`].
 ///
-/// Only the metadata page is read. A `source` that borrows gives a reader that borrows.
+/// Only the metadata is read. A `source` that borrows gives a reader that borrows.
 ///
 /// # Errors
 /// - [`MapFileError::Empty`] for no octets at all (a writer may be about to fill it),
@@ -33,21 +40,65 @@ pub fn open<'a>(
     source: impl PageSource + 'a,
     limits: Limits,
 ) -> Result<Box<dyn MapReader + 'a>, MapFileError> {
-    let (format, order) = match detect::start_of(&source)? {
-        (Detected::Hash, order) => (Format::Hash, order),
-        (Detected::Btree, order) => (Format::Btree, order),
-        (other, _) => return Err(MapFileError::NotRead(other)),
-    };
-    bdb::open(source, format, order, limits)
+    let (detected, _) = detect::start_of(&source)?;
+    let format = detected.format().ok_or(MapFileError::NotRead(detected))?;
+    open_as(format, source, limits)
+}
+
+/// Opens a map file that is of this format, whatever else it might look like.
+///
+/// # Errors
+/// As [`open`]; [`MapFileError::Unknown`] where the magic number is not that of the format.
+pub fn open_as<'a>(
+    format: Format,
+    source: impl PageSource + 'a,
+    limits: Limits,
+) -> Result<Box<dyn MapReader + 'a>, MapFileError> {
+    if source.length() == 0 {
+        return Err(MapFileError::Empty);
+    }
+    if source.length() > limits.file {
+        return Err(MapFileError::TooLarge { octets: source.length(), limit: limits.file });
+    }
+    match format {
+        Format::Hash | Format::Btree => bdb::open(source, format, limits),
+        Format::Cdb => cdb::open(source, limits),
+        Format::Lmdb => lmdb::open(source, limits),
+        Format::Gdbm => gdbm::open(source, limits),
+    }
+}
+
+/// Begins to write a map file of this format.
+///
+/// # Errors
+/// [`MapBuildError::NotBuilt`], [`MapBuildError::NoDuplicates`], [`MapBuildError::Sink`].
+pub fn build<'a>(
+    format: Format,
+    sink: impl PageSink + 'a,
+    plan: &Plan,
+) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
+    match format {
+        Format::Hash => bdb::build_hash(sink, plan),
+        Format::Btree => bdb::build_btree(sink, plan),
+        Format::Cdb => cdb::build(sink, plan),
+        Format::Lmdb => lmdb::build(sink, plan),
+        Format::Gdbm => Err(MapBuildError::NotBuilt(format)),
+    }
 }
 
 /// A format that this crate reads.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Format {
-    /// Berkeley DB hash, versions 7 to 10.
+    /// Berkeley DB hash, versions 7 to 10; written as version 9, little endian.
     Hash,
-    /// Berkeley DB btree, versions 8 to 10.
+    /// Berkeley DB btree, versions 8 to 10; written as version 9, little endian.
     Btree,
+    /// D. J. Bernstein's constant database.
+    Cdb,
+    /// LMDB, data format 1, of 64-bit machines.
+    Lmdb,
+    /// GDBM, all layouts; only read.
+    Gdbm,
 }
 
 impl Format {
@@ -56,6 +107,18 @@ impl Format {
         match self {
             Self::Hash => "hash",
             Self::Btree => "btree",
+            Self::Cdb => "cdb",
+            Self::Lmdb => "lmdb",
+            Self::Gdbm => "gdbm",
+        }
+    }
+
+    /// What goes before the key when records are sorted for a builder: a hash wants those of one bucket together. 0 for
+    /// all keys of a format that has the order of the keys.
+    pub fn rank(self, key: &[u8]) -> u32 {
+        match self {
+            Self::Hash => bdb::rank(key),
+            Self::Btree | Self::Cdb | Self::Lmdb | Self::Gdbm => 0,
         }
     }
 }

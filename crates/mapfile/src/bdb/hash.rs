@@ -283,7 +283,7 @@ fn check_masks(meta: &Meta, max_bucket: u32) -> Result<(), MapFileError> {
 }
 
 /// FNV-1 with a start value of 0, as libdb has it.
-fn hash(key: &[u8]) -> u32 {
+pub(super) fn hash(key: &[u8]) -> u32 {
     key.iter().fold(0_u32, |hash, &octet| hash.wrapping_mul(16_777_619) ^ u32::from(octet))
 }
 

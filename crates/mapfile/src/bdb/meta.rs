@@ -18,9 +18,6 @@ pub(super) fn open<S: PageSource>(
     limits: Limits,
 ) -> Result<(Meta, Pages<S>), MapFileError> {
     let length = source.length();
-    if length > limits.file {
-        return Err(MapFileError::TooLarge { octets: length, limit: limits.file });
-    }
     if length < META_OCTETS as u64 {
         return Err(damaged(Fault::Short(length)));
     }
@@ -75,10 +72,7 @@ impl Meta {
     }
 
     fn check_kind(&self, format: Format) -> Result<(), MapFileError> {
-        let (versions, meta_type) = match format {
-            Format::Hash => (7..=10, 8),
-            Format::Btree => (8..=10, 9),
-        };
+        let (versions, meta_type) = if format == Format::Hash { (7..=10, 8) } else { (8..=10, 9) };
         let version = self.u32(16)?;
         if !versions.contains(&version) {
             return Err(MapFileError::Unsupported(Feature::Version(version)));
