@@ -3,6 +3,7 @@
 //! Nothing happens to the old map before the new one is complete. The output is looked at first, so that an unsafe
 //! directory is told before a long source is read, and judged again when it is written.
 
+pub(crate) mod convert;
 mod dress;
 mod source;
 
@@ -12,8 +13,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cli::progress::{Progress, Work};
 use cli::{Exit, Io, Report, printable};
 use safefile::{Kind, ReplaceError, Replacement};
-use store::maps::sort::{DuplicateKeys, Line, Policy, Sorter};
-use store::maps::{self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence};
+use store::maps::sort::{DuplicateKeys, Line, Policy, SortedRecord, Sorter};
+use store::maps::{
+    self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence, Record, Volume,
+};
 
 use crate::grammar::Case;
 use crate::host::{self, Host, Ownership};
@@ -29,14 +32,19 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let old = if building.append { Some(plan.open_old()?) } else { None };
     let policy = policy(old.as_deref(), building).map_err(|cause| plan.cannot(cause))?;
     let scratch = replacement.scratch().map_err(|error| plan.failed(error))?;
-    let mut sorter = Sorter::new(SORTED_IN_MEMORY, move || Ok(scratch));
-    let old_secrecy = old.as_deref().map_or(Ok(Secrecy::Open), |old| plan.take_old(old, &mut sorter))?;
+    let mut sorter = Sorter::new(plan.map_type.order(), SORTED_IN_MEMORY, move || Ok(scratch));
+    let taken = old.as_deref().map(|old| plan.take_old(old, &mut sorter)).transpose()?.unwrap_or_default();
+    let building = &building.with_keys_of(&taken);
     let tally = source::read(io, target, building, &mut sorter)?;
-    let mut replacement = plan.settle(io, replacement, old_secrecy.max(tally.secrecy))?;
+    let found = taken.secrecy.max(tally.secrecy);
+    let mut replacement = plan.settle(io, replacement, found)?;
+    if found == Secrecy::Secret {
+        source::warn_of_readers(io, &plan.ownership.trust);
+    }
     if let Some(old) = &old {
         replacement.only_over(old.stamp());
     }
-    let making = plan.making(old.as_deref());
+    let making = plan.making(old.as_deref(), sorter.volume());
     let duplicates = plan.write(io, replacement, &making, sorter, policy)?;
     conclude(io, target, &tally, duplicates)
 }
@@ -56,6 +64,9 @@ impl<'a> Plan<'a> {
         let map_type = host.map_type.map_or_else(|| opened::type_to_build(io, host, target), Ok)?;
         if !map_type.info().can_write {
             return Err(host::cannot_open(map_type.name(), target, BuildError::CannotWrite(map_type)));
+        }
+        if building.duplicates && !map_type.info().can_duplicate {
+            return Err(host::cannot_open(map_type.name(), target, "it holds one value for each key"));
         }
         let path = map_type.path(Path::new(&target.name));
         let ownership = host.ownership(io, &path, map_type.info().readers)?;
@@ -102,9 +113,6 @@ impl<'a> Plan<'a> {
             let cause = format!("made with mode {now:04o}, not {old:04o} as before");
             io.warn(&Report::new(Exit::OK, printable::path(&self.path), cause).because(why));
         }
-        if found == Secrecy::Secret {
-            source::warn_of_readers(io, &self.ownership.trust);
-        }
         Ok(replacement)
     }
 
@@ -115,24 +123,23 @@ impl<'a> Plan<'a> {
     }
 
     /// The entries of the old map, for `-o`.
-    fn take_old(&self, old: &dyn Map, sorter: &mut Sorter) -> Result<Secrecy, Report> {
-        let mut secrecy = Secrecy::Open;
+    fn take_old(&self, old: &dyn Map, sorter: &mut Sorter) -> Result<Taken, Report> {
+        let mut taken = Taken::default();
         for record in old.records() {
             let record = record.map_err(|error| opened::damaged(old, self.target, &error))?;
-            if record.occurrence == Occurrence::Shadowed {
-                continue; // no look-up ever found it
+            if taken.add(&record) {
+                sorter.push(&record.key, &record.value, Line::Old).map_err(|error| self.failed(error))?;
             }
-            secrecy = secrecy.max(Secrecy::of(&record.key, &record.value));
-            sorter.push(&record.key, &record.value, Line::Old).map_err(|error| self.failed(error))?;
         }
-        Ok(secrecy)
+        Ok(taken)
     }
 
-    fn making(&self, old: Option<&dyn Map>) -> Making {
+    fn making(&self, old: Option<&dyn Map>, volume: Volume) -> Making {
         let new = if self.building.duplicates { Duplicates::Allowed } else { Duplicates::Refused };
         Making {
             duplicates: old.map_or(new, Map::duplicates),
             keys: keys(old, self.building.grammar.case),
+            volume,
             made_by: concat!("makemap ", env!("CARGO_PKG_VERSION")).to_owned(),
             made_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         }
@@ -152,7 +159,7 @@ impl<'a> Plan<'a> {
         let progress = Progress::begin(io, "entries written", Work::Count(sorted.total()));
         while let Some(record) = sorted.next() {
             let record = record.map_err(|error| self.failed(error))?;
-            builder.add(&record.key, &record.value).map_err(not_built)?;
+            builder.add(&record.key, &record.value).map_err(|error| self.not_added(&record, error))?;
             progress.reach(sorted.taken());
         }
         builder.finish().map_err(not_built)?;
@@ -175,6 +182,19 @@ impl<'a> Plan<'a> {
         opened::unreadable(self.map_type.name(), self.target, error)
     }
 
+    /// A record that the type cannot hold is told with its line; anything else is no fault of the record.
+    fn not_added(&self, record: &SortedRecord, error: BuildError) -> Report {
+        let (BuildError::Format(_) | BuildError::TooLong(_)) = error else { return self.not_built(error) };
+        let name = printable::octets(self.target.name.as_encoded_bytes());
+        let subject = match record.line {
+            Line::Old => format!("{name}: an entry of the old map"),
+            Line::Number(line) => format!("{name}: line {line}"),
+        };
+        let start = &record.key[..record.key.len().min(SHOWN_OF_A_KEY)];
+        let cause = format!("key {}: {error}", printable::octets(start));
+        Report::new(Exit::DATAERR, subject, cause).because("the map is left as it was")
+    }
+
     fn not_built(&self, error: BuildError) -> Report {
         match error {
             BuildError::Replace(error) => self.refused(error),
@@ -184,6 +204,53 @@ impl<'a> Plan<'a> {
 
     fn failed(&self, error: std::io::Error) -> Report {
         Report::new(Exit::IOERR, printable::path(&self.path), error).because("the map is left as it was")
+    }
+}
+
+/// What was found in a map whose records go into a new one.
+#[derive(Default)]
+struct Taken {
+    secrecy: Secrecy,
+    /// Records that were taken.
+    records: u64,
+    /// Of these, how many are further values of their key.
+    further: u64,
+    /// Keys that end in a NUL, and all others.
+    with_nul: u64,
+    without_nul: u64,
+    /// Records that no look-up ever found.
+    shadowed: u64,
+}
+
+impl Taken {
+    /// Counts a record; whether it is to go into the new map.
+    fn add(&mut self, record: &Record) -> bool {
+        match record.occurrence {
+            Occurrence::Shadowed => {
+                self.shadowed += 1;
+                return false;
+            }
+            Occurrence::Further => self.further += 1,
+            Occurrence::First => {}
+        }
+        self.records += 1;
+        self.secrecy = self.secrecy.max(Secrecy::of(&record.key, &record.value));
+        let is_mark = MARKS.contains(&&*record.key);
+        match record.key.last() {
+            Some(0) => self.with_nul += 1,
+            _ if is_mark => {}
+            _ => self.without_nul += 1,
+        }
+        true
+    }
+}
+
+impl Building {
+    /// Postfix and newaliases count a terminating NUL, and who reads a map decides by the first key he finds: what is
+    /// added to a map gets the form of what is there.
+    fn with_keys_of(&self, old: &Taken) -> Self {
+        let terminating_nul = self.terminating_nul || (old.with_nul > 0 && old.without_nul == 0);
+        Self { terminating_nul, ..*self }
     }
 }
 
@@ -224,6 +291,12 @@ fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKe
     }
     Ok(if is_whole { Exit::OK } else { Exit::DATAERR })
 }
+
+/// Records about an alias map, which postalias writes without a NUL whatever the others have.
+const MARKS: [&[u8]; 2] = [b"YP_LAST_MODIFIED", b"YP_MASTER_NAME"];
+
+/// Of a key that is too long.
+const SHOWN_OF_A_KEY: usize = 64;
 
 /// The x bits of owner, group and others.
 const EXECUTABLE: u32 = 0o111;

@@ -11,7 +11,7 @@ use config::{Config, ConfigError, HostAccounts, sendmail_cf};
 use safefile::{Account, Exception, Group, Kind, OpenError, SafeFile, Trust, Uid};
 use store::maps::{MapType, Readers};
 
-use crate::options::{Options, Target, Task};
+use crate::options::{IMPLICIT, Options, Target, Task};
 
 /// What the host says of one map.
 pub(crate) struct Host {
@@ -250,9 +250,6 @@ fn account(name: &str) -> Result<Account, Report> {
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
-
-/// The type that is found out from the file.
-const IMPLICIT: &str = "implicit";
 
 /// Where sendmail's own makemap looks.
 const SENDMAIL_CF: &str = "/etc/mail/sendmail.cf";

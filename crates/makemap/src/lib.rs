@@ -1,8 +1,8 @@
 //! makemap: lookup maps from text, text from maps, and look-ups.
 //!
 //! [`options`] turns arguments into a value, [`grammar`] reads source lines as sendmail does, `host` finds out
-//! whom to trust for which type of map, `opened` which file is meant, and `build`, `unmake`, `query` and `list` are the four things that can be asked
-//! for. What a type of map looks like on disk is not known here: `store::maps` lists the types and has the readers and
+//! whom to trust for which type of map, `opened` which file is meant, and `build`, `unmake`, `query`, `list`,
+//! `build::convert` and `survey` are what can be asked for. What a type of map looks like on disk is not known here: `store::maps` lists the types and has the readers and
 //! builders, so a new type needs no change in this program.
 
 mod build;
@@ -12,6 +12,7 @@ mod list;
 mod opened;
 pub mod options;
 mod query;
+mod survey;
 mod unmake;
 
 use std::ffi::OsString;
@@ -37,6 +38,8 @@ pub fn run(io: &mut Io, arguments: impl IntoIterator<Item = OsString>) -> Result
     io.set_format(options.common.format);
     options.remarks.iter().for_each(|remark| say(io, *remark));
     match &options.task {
+        Task::Convert(old, new) => build::convert::convert(io, &options, old, new),
+        Task::Survey(directory) => survey::survey(io, directory),
         Task::List(listing) => list::list(io, *listing),
         Task::Build(target, building) => {
             let host = Host::ask(io, &options, target)?;

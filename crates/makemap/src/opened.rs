@@ -7,7 +7,7 @@ use safefile::Kind;
 use store::maps::{self, Map, MapError, MapName, MapType, NameError, TypeInfo, types};
 
 use crate::host::{self, Host};
-use crate::options::Target;
+use crate::options::{IMPLICIT, Target};
 
 /// Opens the map that is named, of the type that is named or, for `implicit`, that it has.
 pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn Map>, Report> {
@@ -114,6 +114,3 @@ fn map_path(target: &Target, info: &TypeInfo) -> PathBuf {
 fn is_missing(error: &MapError) -> bool {
     matches!(error, MapError::Open(error) if error.is_missing())
 }
-
-/// The type that is found out from the file.
-const IMPLICIT: &str = "implicit";

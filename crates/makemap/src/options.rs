@@ -4,7 +4,7 @@
 //! touches a file or the terminal.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
@@ -39,6 +39,41 @@ pub enum Task {
     Dump(Target, u8),
     /// `-q`: keys are looked up.
     Query(Target, Keys),
+    /// `--convert OLD NEW`: a map becomes one of another type.
+    Convert(Named, Named),
+    /// `--convert DIRECTORY`: the Berkeley DB files below it are listed, with the command that converts each.
+    Survey(PathBuf),
+}
+
+/// A map as `--convert` names it: `TYPE:NAME`, or NAME alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// TYPE.
+    pub map_type: Option<String>,
+    /// NAME.
+    pub name: OsString,
+}
+
+impl Named {
+    /// Before the first colon stands a type, unless there is a slash in it.
+    fn read(word: &OsString) -> Self {
+        let octets = word.as_bytes();
+        let colon =
+            octets.iter().position(|&octet| octet == b':').filter(|&at| !octets[..at].contains(&b'/'));
+        match colon {
+            Some(at) => Self {
+                map_type: Some(String::from_utf8_lossy(&octets[..at]).into_owned()),
+                name: OsString::from_vec(octets[at + 1..].to_vec()),
+            },
+            None => Self { map_type: None, name: word.clone() },
+        }
+    }
+
+    /// The same as two operands; without a type it is found out from the file.
+    pub(crate) fn target(&self) -> Target {
+        let kind = self.map_type.clone().unwrap_or_else(|| IMPLICIT.to_owned());
+        Target { kind, name: self.name.clone(), fallback: None }
+    }
 }
 
 /// Which list of types.
@@ -84,6 +119,27 @@ pub struct Building {
     pub verbose: bool,
     /// Whether the map is a secret whatever is in it (`--secret`).
     pub secret: bool,
+}
+
+impl Building {
+    /// Records go from one map into another as they are.
+    pub(crate) fn copying(duplicates: bool) -> Self {
+        let grammar = Grammar {
+            separator: Separator::Blank,
+            comment: None,
+            empty_value: EmptyValue::Allowed,
+            case: Case::Kept,
+        };
+        Self {
+            grammar,
+            duplicates,
+            append: false,
+            replace: false,
+            terminating_nul: false,
+            verbose: false,
+            secret: false,
+        }
+    }
 }
 
 /// The keys to look up.
@@ -215,6 +271,10 @@ fn listing_options() -> Vec<Arg> {
 fn our_options() -> Vec<Arg> {
     vec![
         text("query", 'q', "KEY", "Look KEY up and print its value; with - the keys on standard input"),
+        Arg::new("convert").long("convert").action(ArgAction::SetTrue).help(
+            "Turn the map OLD into the map NEW (each TYPE:NAME, or a name whose type can be told), and read it back; \
+             with a directory alone, list the Berkeley DB files below it and how to convert each",
+        ),
         Arg::new("secret")
             .long("secret")
             .action(ArgAction::SetTrue)
@@ -242,6 +302,9 @@ fn task(matches: &ArgMatches, separator: Option<u8>) -> Option<Task> {
     if let Some((_, listing)) = listings.into_iter().find(|(name, _)| matches.get_flag(name)) {
         return Some(Task::List(listing));
     }
+    if matches.get_flag("convert") {
+        return conversion(matches);
+    }
     let target = target(matches)?;
     let case = if matches.get_flag("keep-case") { Case::Kept } else { Case::Folded };
     match (matches.get_flag("dump"), matches.get_one::<OsString>("query")) {
@@ -250,6 +313,19 @@ fn task(matches: &ArgMatches, separator: Option<u8>) -> Option<Task> {
         (false, Some(key)) if key == "-" => Some(Task::Query(target, Keys::StandardInput(case))),
         (false, Some(key)) => Some(Task::Query(target, Keys::One(key.as_bytes().to_vec(), case))),
         (false, None) => Some(Task::Build(target, building(matches, separator, case))),
+    }
+}
+
+/// One operand or two, and nothing else that is to be done.
+fn conversion(matches: &ArgMatches) -> Option<Task> {
+    if matches.get_flag("dump") || matches.contains_id("query") || matches.get_flag("append") {
+        return None;
+    }
+    let operands: Vec<&OsString> = matches.get_many("operands")?.collect();
+    match operands[..] {
+        [directory] => Some(Task::Survey(directory.into())),
+        [old, new] => Some(Task::Convert(Named::read(old), Named::read(new))),
+        _ => None,
     }
 }
 
@@ -298,7 +374,12 @@ const IMMEDIATE: [char; 3] = ['l', 'L', 'x'];
 const USAGE: &str = "makemap [-C cffile] [-N] [-c cachesize] [-D commentchar]
                [-d] [-e] [-f] [-i type] [-l] [-o] [-q key] [-r] [-s] [-t delimiter]
                [-u] [-v] [--secret] [--trusted-user user] [--config file]
-               [--format text|json] type mapname";
+               [--format text|json] type mapname
+       makemap --convert old new
+       makemap --convert directory";
+
+/// The type that is found out from the file.
+pub(crate) const IMPLICIT: &str = "implicit";
 
 const LONG_ABOUT: &str = "\
 Reads keys and values from standard input, one entry a line, as sendmail's makemap does, and builds the map NAME of \
@@ -392,7 +473,7 @@ mod tests {
             assert!(text.starts_with(complaint), "{arguments:?}: {text}");
             let usage = text.find("Usage: makemap [-C cffile] [-N]").expect("the usage text");
             assert!(complaint.len() <= usage, "{arguments:?}: {text}");
-            assert!(text.ends_with("type mapname\n"), "{arguments:?}: {text}");
+            assert!(text.ends_with("makemap --convert directory\n"), "{arguments:?}: {text}");
         }
         let Err(Stop::Shown(help)) = parse(&["--help"]) else { panic!("no help") };
         assert!(

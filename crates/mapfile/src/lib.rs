@@ -22,6 +22,7 @@ mod page;
 pub use build::{MapBuildError, MapFileBuilder, PageSink, Plan, Volume};
 pub use detect::{DETECT_OCTETS, Detected, detect};
 pub use error::{Fault, Feature, MapFileError, Place};
+pub use lmdb::transaction as lmdb_transaction;
 pub use page::{Limits, PageSource, lend};
 
 use std::sync::Arc;
@@ -111,6 +112,11 @@ impl Format {
             Self::Lmdb => "lmdb",
             Self::Gdbm => "gdbm",
         }
+    }
+
+    /// Whether a file says by a magic number that it is of this format.
+    pub fn has_magic(self) -> bool {
+        self != Self::Cdb
     }
 
     /// What goes before the key when records are sorted for a builder: a hash wants those of one bucket together. 0 for

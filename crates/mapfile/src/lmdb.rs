@@ -17,3 +17,8 @@ pub(crate) fn build<'a>(
 ) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
     Err(MapBuildError::NotBuilt(Format::Lmdb))
 }
+
+/// The number of the newest transaction.
+pub fn transaction(_source: &impl PageSource) -> Result<u64, MapFileError> {
+    Err(MapFileError::Unknown)
+}

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::dir::{Entry, entries};
 use crate::facts::{Facts, FileType};
 use crate::judge::{Breach, judge};
 use crate::kind::{Kind, Role};
@@ -166,6 +167,25 @@ pub fn peek_unsafe(path: &Path, kind: Kind, trust: &Trust, octets: usize) -> Res
     let count = read_full(&file, &mut start, 0).map_err(|error| request.failed(&component, error))?;
     start.truncate(count);
     Ok(start)
+}
+
+/// The names in a directory, sorted, **without** asking that it be safe: for programs that look for files in order to
+/// report about them.
+///
+/// # Errors
+/// As [`open_unsafe_for_audit`]; what is no directory is refused.
+pub fn list_unsafe_for_audit(path: &Path, trust: &Trust) -> Result<Vec<Entry>, OpenError> {
+    let request = Request { path, kind: Kind::Map, trust };
+    match request.survey() {
+        (audit, None) => Err(request.not_reached(audit.reached)),
+        (_, Some(End::Directory(place))) => {
+            entries(&place).map_err(|source| request.failed(place.path(), source))
+        }
+        (_, Some(End::File { place, name, facts })) => {
+            let breach = Breach { rule: Rule::NotDirectory, entry: None };
+            Err(request.refused(Role::Last, &place.path().join(name), &facts, breach))
+        }
+    }
 }
 
 impl Request<'_> {

@@ -1,9 +1,13 @@
 //! Maps: files in which a mail program looks a key up. Written once, complete, and then only read and replaced.
 //!
-//! What a type looks like on disk is a file of its own below; adding a type is adding a file and a line in
-//! [`MapType`]. What keys and values mean is not known here, nor how a source text is read (`makemap`).
+//! A type is a file of its own below, a variant of [`MapType`] and a line in the table of each. Its octets are
+//! `mapfile`'s, but for redb. What keys and values mean is not known here, nor how a source text is read (`makemap`).
 
 mod bdb;
+mod cdb;
+mod gdbm;
+mod joint;
+mod lmdb;
 mod name;
 mod redb;
 pub mod sort;
@@ -12,6 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mapfile::{MapBuildError, MapFileError};
 use safefile::{Kind, OpenError, ReplaceError, Replacement, SafeFile, Stamp, Trust, display_path};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -35,18 +40,15 @@ pub fn open(name: &str, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapEr
 /// # Errors
 /// [`MapError`], which always names the file.
 pub fn open_named(name: &MapName, kind: Kind, trust: &Trust) -> Result<Box<dyn Map>, MapError> {
-    open_with(name, kind, trust, &bdb::Settings::default())
+    open_with(name, kind, trust, &joint::Settings::default())
 }
 
 fn open_with(
     name: &MapName,
     kind: Kind,
     trust: &Trust,
-    settings: &bdb::Settings,
+    settings: &joint::Settings,
 ) -> Result<Box<dyn Map>, MapError> {
-    if let Some(map_type) = name.map_type.filter(|map_type| !map_type.info().can_read) {
-        return Err(MapError::CannotRead(map_type));
-    }
     let file = find(name, kind, trust)?;
     let map = open_file(file, name.map_type, settings)?;
     match name.map_type {
@@ -66,9 +68,10 @@ pub fn build(
     replacement: Replacement,
     making: &Making,
 ) -> Result<Box<dyn MapBuilder>, BuildError> {
-    match map_type {
-        MapType::Redb => redb::build(replacement, making),
-        other => Err(BuildError::CannotWrite(other)),
+    match joint_of(map_type) {
+        _ if !map_type.info().can_write => Err(BuildError::CannotWrite(map_type)),
+        Some(joint) => joint::build(joint, replacement, making),
+        None => redb::build(replacement, making),
     }
 }
 
@@ -123,7 +126,7 @@ pub struct Record {
     pub occurrence: Occurrence,
 }
 
-pub use mapfile::Occurrence;
+pub use mapfile::{Occurrence, Volume};
 
 /// Whether a key may have several values.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -154,6 +157,8 @@ pub struct Making {
     pub duplicates: Duplicates,
     /// How the keys were treated.
     pub keys: Keys,
+    /// How much will come: as [`Sorter::volume`](sort::Sorter::volume) tells.
+    pub volume: Volume,
     /// The program and its version.
     pub made_by: String,
     /// When, in seconds since the epoch.
@@ -162,7 +167,7 @@ pub struct Making {
 
 /// A map in the making. Dropped without [`finish`](MapBuilder::finish) nothing has happened to the file in its place.
 pub trait MapBuilder {
-    /// Adds a record. Keys come in ascending order of their octets (see [`sort`]); equal ones only where duplicates
+    /// Adds a record. Keys come in the type's [`order`](MapType::order) (see [`sort`]); equal ones only where duplicates
     /// are allowed, in the order in which they are to be kept.
     ///
     /// # Errors
@@ -185,9 +190,6 @@ pub enum MapError {
     /// Unsafe, missing, or out of reach.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The type is known, but not read. The message lists those that are.
-    #[error("maps of this type are not read (types that are: {types}): {0}", types = name::readable())]
-    CannotRead(MapType),
     /// Two files could be meant.
     #[error("two maps of that name, say which by a type or a suffix: {} and {}", display_path(.0), display_path(.1))]
     Ambiguous(PathBuf, PathBuf),
@@ -257,6 +259,9 @@ pub enum BuildError {
     /// A key or value longer than the type can hold.
     #[error("a record is too long, octets: {0}")]
     TooLong(usize),
+    /// A record, or all of them, that the format cannot hold.
+    #[error(transparent)]
+    Format(MapBuildError),
     /// The new file could not be written.
     #[error("cannot write the map ({source}): {}", display_path(path))]
     Write {
@@ -312,29 +317,72 @@ fn candidates(name: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Decides by the magic number. Berkeley DB files are written in place, so theirs is read under the lock.
+/// Decides by the magic number; CDB has none and is known by its name or type.
 fn open_file(
     file: SafeFile,
     named: Option<MapType>,
-    settings: &bdb::Settings,
+    settings: &joint::Settings,
 ) -> Result<Box<dyn Map>, MapError> {
     let path = file.path().to_owned();
-    let mut start = [0; redb::MAGIC.len()];
+    let mut start = [0; MAGIC_OCTETS];
     let octets =
         file.read_at(&mut start, 0).map_err(|source| MapError::Read { path: path.clone(), source })?;
-    if start == redb::MAGIC {
-        return match named {
-            Some(named) if named != MapType::Redb => {
-                Err(MapError::OtherType { path, named, found: MapType::Redb.name() })
-            }
-            _ => redb::open(file),
-        };
+    let by_suffix = || [MapType::Redb, MapType::Cdb].into_iter().find(|known| known.path(&path) == path);
+    let found = magic(&start[..octets]);
+    match (named, found) {
+        (Some(named), Some(found)) if named != found && named != MapType::Cdb => {
+            Err(MapError::OtherType { path, named, found: found.name() })
+        }
+        (Some(named), _) => open_as(file, named, octets, settings),
+        (None, Some(found)) => open_as(file, found, octets, settings),
+        (None, None) => match (by_suffix(), mapfile::detect(&start[..octets])) {
+            (Some(named), None) => open_as(file, named, octets, settings),
+            (_, Some(other)) => Err(MapError::NotRead { path, found: other.name() }),
+            // Somebody may be about to write it.
+            (None, None) if octets == 0 => open_as(file, MapType::Hash, octets, settings),
+            (None, None) => Err(MapError::Damaged { path, what: MapFileError::Unknown.to_string() }),
+        },
     }
-    if octets == 0 && MapType::Redb.path(&path) == path {
-        return Err(MapError::Damaged { path, what: "the file is empty".to_owned() });
-    }
-    bdb::open(file, settings)
 }
+
+fn open_as(
+    file: SafeFile,
+    map_type: MapType,
+    octets: usize,
+    settings: &joint::Settings,
+) -> Result<Box<dyn Map>, MapError> {
+    match joint_of(map_type) {
+        Some(joint) => joint::open(file, joint, settings),
+        None if octets == 0 => {
+            Err(MapError::Damaged { path: file.path().to_owned(), what: "the file is empty".to_owned() })
+        }
+        None => redb::open(file),
+    }
+}
+
+/// The type that a magic number names.
+fn magic(start: &[u8]) -> Option<MapType> {
+    if start.starts_with(redb::MAGIC) {
+        return Some(MapType::Redb);
+    }
+    mapfile::detect(start)?.format().map(type_of)
+}
+
+fn type_of(format: mapfile::Format) -> MapType {
+    let joint = JOINTS.iter().find(|joint| joint.format == format);
+    // A test holds the table to every format.
+    joint.map_or(MapType::Redb, |joint| joint.map_type)
+}
+
+/// How files of a type are read and replaced; none for our own.
+fn joint_of(map_type: MapType) -> Option<&'static joint::Joint> {
+    JOINTS.iter().find(|joint| joint.map_type == map_type)
+}
+
+static JOINTS: [joint::Joint; 5] = [bdb::HASH_JOINT, bdb::BTREE_JOINT, cdb::JOINT, lmdb::JOINT, gdbm::JOINT];
+
+/// What the magic numbers of all types take.
+const MAGIC_OCTETS: usize = mapfile::DETECT_OCTETS;
 
 /// A look-up as mail programs do it: the key as it is, then with a terminating NUL, which the value then loses too.
 fn get_as_mail(

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test whose map cannot be made fails")]
 
 use safefile::{Dress, Kind, Replacement, Trust, Uid};
-use store::maps::sort::{Line, Policy, Sorter};
+use store::maps::sort::{Line, Order, Policy, Sorter};
 use store::maps::{self, Duplicates, Keys, Making, MapName, MapType};
 use tests::{need, scratch};
 
@@ -23,7 +23,7 @@ fn many_entries_are_sorted_and_built_in_bounded_memory() {
     let replacement = Replacement::begin(&path, Kind::Secret, &trust, dress).unwrap();
     let scratch = replacement.scratch().unwrap();
 
-    let mut sorter = Sorter::new(budget, move || Ok(scratch));
+    let mut sorter = Sorter::new(Order::Keys, budget, move || Ok(scratch));
     for line in 1..=entries {
         let (key, value) = entry(shuffled(line, entries));
         sorter.push(key.as_bytes(), value.as_bytes(), Line::Number(line)).unwrap();
@@ -34,6 +34,7 @@ fn many_entries_are_sorted_and_built_in_bounded_memory() {
     let making = Making {
         duplicates: Duplicates::Refused,
         keys: Keys::AsWritten,
+        volume: sorter.volume(),
         made_by: "bulk test".to_owned(),
         made_at: 0,
     };

@@ -39,6 +39,7 @@ fn make_map(path: &Path, key: &str, value: &str) {
     let making = Making {
         duplicates: Duplicates::Refused,
         keys: Keys::Folded,
+        volume: store::maps::Volume::default(),
         made_by: "a test".to_owned(),
         made_at: 1_700_000_000,
     };

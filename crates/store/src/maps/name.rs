@@ -7,6 +7,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::sort::Order;
+use super::{bdb, cdb, gdbm, lmdb, redb};
+
 /// A type of map.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum MapType {
@@ -39,6 +42,11 @@ impl MapType {
     pub fn info(self) -> &'static TypeInfo {
         // The table is in the order of the variants; a test holds it to that.
         &TYPES[self as usize]
+    }
+
+    /// The order in which a map of the type is built.
+    pub fn order(self) -> Order {
+        super::joint_of(self).map_or(Order::Keys, |joint| joint.order)
     }
 
     /// The file of a map: the suffix is added unless the name has it.
@@ -84,6 +92,8 @@ pub struct TypeInfo {
     pub can_read: bool,
     /// Whether such files are written.
     pub can_write: bool,
+    /// Whether a key may have several values.
+    pub can_duplicate: bool,
     /// Who reads such files: it decides who is to own a new one.
     pub readers: Readers,
 }
@@ -97,7 +107,7 @@ pub enum Readers {
     OtherPrograms,
 }
 
-/// Every type that is known, also those that are not yet read or written.
+/// Every type.
 pub fn types() -> &'static [TypeInfo] {
     &TYPES
 }
@@ -144,11 +154,6 @@ pub(super) fn writable() -> String {
     list(|info| info.can_write)
 }
 
-/// The names of the types that are read, for messages.
-pub(super) fn readable() -> String {
-    list(|info| info.can_read)
-}
-
 /// Whether the name ends in the suffix, octet by octet.
 pub(super) fn ends_in(name: &Path, suffix: &str) -> bool {
     name.as_os_str().as_encoded_bytes().ends_with(suffix.as_bytes())
@@ -159,34 +164,7 @@ fn list(which: impl Fn(&TypeInfo) -> bool) -> String {
     names.join(", ")
 }
 
-const TYPES: [TypeInfo; 6] = [
-    TypeInfo {
-        map_type: MapType::Redb,
-        name: "redb",
-        suffix: ".redb",
-        can_read: true,
-        can_write: true,
-        readers: Readers::Gatepost,
-    },
-    foreign(MapType::Hash, "hash", ".db", Reading::Done),
-    foreign(MapType::Btree, "btree", ".db", Reading::Done),
-    foreign(MapType::Cdb, "cdb", ".cdb", Reading::NotYet),
-    foreign(MapType::Lmdb, "lmdb", ".lmdb", Reading::NotYet),
-    foreign(MapType::Gdbm, "gdbm", ".gdbm", Reading::NotYet),
-];
-
-/// Whether there is code that reads a type.
-#[derive(Clone, Copy)]
-enum Reading {
-    Done,
-    NotYet,
-}
-
-/// A type of other programs; none of them is written.
-const fn foreign(map_type: MapType, name: &'static str, suffix: &'static str, reading: Reading) -> TypeInfo {
-    let can_read = matches!(reading, Reading::Done);
-    TypeInfo { map_type, name, suffix, can_read, can_write: false, readers: Readers::OtherPrograms }
-}
+const TYPES: [TypeInfo; 6] = [redb::REDB, bdb::HASH, bdb::BTREE, cdb::CDB, lmdb::LMDB, gdbm::GDBM];
 
 #[cfg(test)]
 mod tests {
@@ -238,7 +216,6 @@ mod tests {
     fn messages_list_what_is_possible() {
         let unknown = "dbm".parse::<MapType>().unwrap_err().to_string();
         assert_eq!(unknown, "unknown type of map (types: redb, hash, btree, cdb, lmdb, gdbm): dbm");
-        assert_eq!(writable(), "redb");
-        assert_eq!(readable(), "redb, hash, btree");
+        assert_eq!(writable(), "redb, hash, btree, cdb, lmdb");
     }
 }

@@ -23,7 +23,9 @@ use redb::{
 use safefile::{SafeFile, Stamp};
 use zeroize::Zeroizing;
 
-use super::{Duplicates, Keys, Map, MapError, MapType, Occurrence, Record, Records, Value};
+use super::{
+    Duplicates, Keys, Map, MapError, MapType, Occurrence, Readers, Record, Records, TypeInfo, Value,
+};
 use crate::guard::{self, Trouble};
 use crate::wait::Wait;
 use header::Header;
@@ -31,6 +33,16 @@ use still::Still;
 
 pub(super) use crate::engine::MAGIC;
 pub(super) use build::build;
+
+pub(super) const REDB: TypeInfo = TypeInfo {
+    map_type: MapType::Redb,
+    name: "redb",
+    suffix: ".redb",
+    can_read: true,
+    can_write: true,
+    can_duplicate: true,
+    readers: Readers::Gatepost,
+};
 
 /// Opens a map. Every page is checked against its checksum first (a second for a gigabyte): redb trusts what it reads
 /// later.

@@ -6,17 +6,21 @@
 
 mod memory;
 mod merge;
+mod order;
 mod spill;
 
 use std::fs::File;
 use std::io;
 use std::rc::Rc;
 
+use mapfile::Volume;
 use zeroize::Zeroizing;
 
 use memory::{Drain, Memory};
 use merge::Merge;
 use spill::{Run, Spill};
+
+pub use order::Order;
 
 /// Collects records in any order.
 pub struct Sorter {
@@ -24,7 +28,7 @@ pub struct Sorter {
     budget: usize,
     spill: Rc<Spill>,
     runs: Vec<Run>,
-    pushed: u64,
+    volume: Volume,
 }
 
 /// Which records of a key stay.
@@ -49,14 +53,14 @@ pub enum Line {
 }
 
 impl Sorter {
-    /// Sorts with about `budget` octets of memory; what does not fit is written to the file that `scratch` makes
+    /// Sorts into this order with about `budget` octets of memory; what does not fit is written to the file that `scratch` makes
     /// when it is first needed (see [`Replacement::scratch`](safefile::Replacement::scratch)).
-    pub fn new(budget: usize, scratch: impl FnOnce() -> io::Result<File> + 'static) -> Self {
-        Self::over(budget, Rc::new(Spill::new(scratch)))
+    pub fn new(order: Order, budget: usize, scratch: impl FnOnce() -> io::Result<File> + 'static) -> Self {
+        Self::over(order, budget, Rc::new(Spill::new(scratch)))
     }
 
-    fn over(budget: usize, spill: Rc<Spill>) -> Self {
-        Self { memory: Memory::default(), budget, spill, runs: Vec::new(), pushed: 0 }
+    fn over(order: Order, budget: usize, spill: Rc<Spill>) -> Self {
+        Self { memory: Memory::new(order), budget, spill, runs: Vec::new(), volume: Volume::default() }
     }
 
     /// Takes a record.
@@ -66,21 +70,16 @@ impl Sorter {
     /// and more.
     pub fn push(&mut self, key: &[u8], value: &[u8], line: Line) -> io::Result<()> {
         self.memory.push(key, value, line)?;
-        self.pushed += 1;
+        self.volume.add(key, value);
         if self.memory.octets() >= self.budget {
             self.flush()?;
         }
         Ok(())
     }
 
-    /// How many records were pushed.
-    pub fn len(&self) -> u64 {
-        self.pushed
-    }
-
-    /// Whether none was.
-    pub fn is_empty(&self) -> bool {
-        self.pushed == 0
+    /// How much was pushed.
+    pub fn volume(&self) -> Volume {
+        self.volume
     }
 
     /// The records in order, after the policy was applied.
@@ -88,8 +87,8 @@ impl Sorter {
     /// # Errors
     /// When the scratch file cannot be written or read.
     pub fn finish(self, policy: Policy) -> io::Result<Sorted> {
-        let (budget, total, spill) = (self.budget, self.pushed, Rc::clone(&self.spill));
-        let duplicates = Self::over(budget / DUPLICATES_SHARE, spill);
+        let (budget, total, spill) = (self.budget, self.volume.records, Rc::clone(&self.spill));
+        let duplicates = Self::over(Order::Keys, budget / DUPLICATES_SHARE, spill);
         Ok(Sorted {
             stream: self.into_stream()?,
             policy,
@@ -102,7 +101,7 @@ impl Sorter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let memory = std::mem::take(&mut self.memory);
+        let memory = self.memory.take();
         self.runs.push(self.spill.write_run(memory.into_sorted().map(Ok))?);
         Ok(())
     }
@@ -114,7 +113,7 @@ impl Sorter {
         if !self.memory.is_empty() {
             self.flush()?;
         }
-        merge::all(&self.spill, self.runs, self.budget).map(Stream::Merge)
+        merge::all(self.memory.order(), &self.spill, self.runs, self.budget).map(Stream::Merge)
     }
 }
 
@@ -128,7 +127,7 @@ pub struct SortedRecord {
     pub line: Line,
 }
 
-/// The records that stay, in ascending order of their keys.
+/// The records that stay, in the order that was asked for.
 pub struct Sorted {
     stream: Stream,
     policy: Policy,
@@ -142,7 +141,7 @@ pub struct Sorted {
     duplicates: Sorter,
 }
 
-/// Records in ascending order of key, then in the order in which they were pushed.
+/// Records in order, those of one key as they were pushed.
 enum Stream {
     Memory(Drain),
     Merge(Merge),
@@ -164,7 +163,7 @@ impl Sorted {
     /// # Errors
     /// When the scratch file cannot be written or read.
     pub fn into_duplicates(self) -> io::Result<DuplicateKeys> {
-        let total = self.duplicates.len();
+        let total = self.duplicates.volume.records;
         Ok(DuplicateKeys { stream: self.duplicates.into_stream()?, total })
     }
 

@@ -67,7 +67,8 @@ fn trust() -> Trust {
 }
 
 fn making(duplicates: Duplicates) -> Making {
-    Making { duplicates, keys: Keys::Folded, made_by: "test 1".to_owned(), made_at: 1_800_000_000 }
+    let volume = Volume::default();
+    Making { duplicates, keys: Keys::Folded, volume, made_by: "test 1".to_owned(), made_at: 1_800_000_000 }
 }
 
 fn rows(map: &dyn Map) -> Vec<(Vec<u8>, Vec<u8>, Occurrence)> {
@@ -354,7 +355,7 @@ fn berkeley_db_files_are_read_whole_and_by_pages() {
         let path = place.fixture(fixture, "m.db");
         let name = MapName { map_type: Some(map_type), name: place.path("m") };
         let whole = open_named(&name, Kind::Map, &trust()).unwrap();
-        let settings = bdb::Settings { whole: 0, ..bdb::Settings::default() };
+        let settings = joint::Settings { whole: 0, ..joint::Settings::default() };
         let paged = open_with(&name, Kind::Map, &trust(), &settings).unwrap();
         let expected = rows(&*whole);
         assert!(rows(&*paged) == expected && !expected.is_empty(), "{fixture}");
@@ -379,7 +380,8 @@ fn damaged_berkeley_db_files_are_named() {
         ),
     ] {
         let path = place.fixture(fixture, "m.db");
-        let settings = [bdb::Settings::default(), bdb::Settings { whole: 0, ..bdb::Settings::default() }];
+        let settings =
+            [joint::Settings::default(), joint::Settings { whole: 0, ..joint::Settings::default() }];
         for settings in settings {
             let name = MapName { map_type: None, name: place.path("m.db") };
             let refused = open_with(&name, Kind::Map, &trust(), &settings)
@@ -398,7 +400,8 @@ fn names_and_types_have_to_agree() {
     place.fixture("access.db", "hash.db");
     place.fixture("access-btree.db", "btree.db");
     place.fixture("sasldb2.gdbm", "gdbm.db");
-    place.fixture("transport.lmdb", "m.lmdb");
+    place.fixture("transport.lmdb", "l.lmdb");
+    place.fixture("aliases.cdb", "c.cdb");
     place.build("m.redb", Duplicates::Refused, &[]);
     for (map_type, name, expected) in [
         (None, "hash", Ok(MapType::Hash)),
@@ -409,13 +412,11 @@ fn names_and_types_have_to_agree() {
         (Some(MapType::Btree), "btree.db", Ok(MapType::Btree)),
         (Some(MapType::Btree), "hash", Err("the map is hash, not btree: DIR/hash.db")),
         (Some(MapType::Hash), "btree", Err("the map is btree, not hash: DIR/btree.db")),
-        (Some(MapType::Hash), "gdbm", Err("the map is GDBM, which is not read: DIR/gdbm.db")),
-        (None, "m.lmdb", Err("the map is LMDB, which is not read: DIR/m.lmdb")),
-        (
-            Some(MapType::Cdb),
-            "m",
-            Err("maps of this type are not read (types that are: redb, hash, btree): cdb"),
-        ),
+        (Some(MapType::Hash), "gdbm", Err("the map is gdbm, not hash: DIR/gdbm.db")),
+        (None, "gdbm.db", Ok(MapType::Gdbm)),
+        (None, "l.lmdb", Ok(MapType::Lmdb)),
+        (None, "c", Ok(MapType::Cdb)),
+        (Some(MapType::Cdb), "c", Ok(MapType::Cdb)),
         (None, "absent", Err("no such file or directory: DIR/absent")),
         (Some(MapType::Hash), "absent", Err("no such file or directory: DIR/absent.db")),
     ] {
@@ -454,7 +455,7 @@ fn unsafe_maps_are_refused() {
 fn a_map_that_is_being_written_is_waited_for() {
     let place = Place::new();
     let path = place.file("m.db", b"");
-    let settings = |milliseconds| bdb::Settings {
+    let settings = |milliseconds| joint::Settings {
         whole: 64 << 20,
         wait: Wait::up_to(Duration::from_millis(milliseconds)),
         patience_with_empty: Wait::up_to(Duration::from_millis(milliseconds)),
@@ -489,7 +490,7 @@ fn a_large_map_that_is_written_in_place_has_to_be_opened_again() {
     let path = place.fixture("access.db", "m.db");
     let name = MapName { map_type: None, name: path.clone() };
     let wait = Wait::up_to(Duration::from_millis(50));
-    let settings = bdb::Settings { whole: 0, wait, ..bdb::Settings::default() };
+    let settings = joint::Settings { whole: 0, wait, ..joint::Settings::default() };
     let map = open_with(&name, Kind::Map, &trust(), &settings).unwrap();
     assert_eq!(rows(&*map).len(), 80);
 

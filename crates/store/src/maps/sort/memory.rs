@@ -4,11 +4,11 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::{Line, SortedRecord};
+use super::{Line, Order, SortedRecord};
 
 /// Records in the order in which they were pushed.
-#[derive(Default)]
 pub(super) struct Memory {
+    order: Order,
     /// Each is filled up to its capacity and never grown, so that no copy is left behind.
     chunks: Vec<Zeroizing<Vec<u8>>>,
     places: Vec<Place>,
@@ -16,14 +16,27 @@ pub(super) struct Memory {
     held: usize,
 }
 
-/// Where a record is. Compared by the start of the key first, which nearly always decides.
+/// Where a record is.
 struct Place {
-    start_of_key: u64,
+    start: u64,
     chunk: u32,
     at: u32,
 }
 
 impl Memory {
+    pub(super) fn new(order: Order) -> Self {
+        Self { order, chunks: Vec::new(), places: Vec::new(), held: 0 }
+    }
+
+    pub(super) fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Everything in it; it is empty then.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.order))
+    }
+
     pub(super) fn push(&mut self, key: &[u8], value: &[u8], line: Line) -> io::Result<()> {
         let header = header(key, value, line)?;
         let octets = HEADER + key.len() + value.len();
@@ -36,7 +49,7 @@ impl Memory {
         if let Some(chunk) = self.chunks.last_mut() {
             // A chunk is no longer than 4 GiB, and only one that holds a single record is longer than `CHUNK`.
             let place =
-                Place { start_of_key: start_of(key), chunk: chunks as u32 - 1, at: chunk.len() as u32 };
+                Place { start: self.order.start(key), chunk: chunks as u32 - 1, at: chunk.len() as u32 };
             self.places.push(place);
             chunk.extend_from_slice(&header);
             chunk.extend_from_slice(key);
@@ -58,8 +71,8 @@ impl Memory {
         let chunks = std::mem::take(&mut self.chunks);
         // Stable without more memory: places grow in the order of pushing.
         self.places.sort_unstable_by(|one, other| {
-            one.start_of_key
-                .cmp(&other.start_of_key)
+            one.start
+                .cmp(&other.start)
                 .then_with(|| key_at(&chunks, one).cmp(key_at(&chunks, other)))
                 .then_with(|| (one.chunk, one.at).cmp(&(other.chunk, other.at)))
         });
@@ -117,14 +130,6 @@ fn key_at<'a>(chunks: &'a [Zeroizing<Vec<u8>>], place: &Place) -> &'a [u8] {
     let octets = &chunks[place.chunk as usize][place.at as usize..];
     let key = lengths(octets).map_or(0, |(key, _, _)| key);
     &octets[HEADER..HEADER + key]
-}
-
-/// The first eight octets, as a number that compares as they do.
-fn start_of(key: &[u8]) -> u64 {
-    let mut start = [0; 8];
-    let octets = key.len().min(8);
-    start[..octets].copy_from_slice(&key[..octets]);
-    u64::from_be_bytes(start)
 }
 
 pub(super) const HEADER: usize = 16;

@@ -5,51 +5,56 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io;
 
-use super::SortedRecord;
 use super::spill::{Reader, Run, Spill};
+use super::{Order, SortedRecord};
 
 /// Merges all runs, in passes over the file where they are too many to be read at once.
-pub(super) fn all(spill: &Spill, mut runs: Vec<Run>, budget: usize) -> io::Result<Merge> {
+pub(super) fn all(order: Order, spill: &Spill, mut runs: Vec<Run>, budget: usize) -> io::Result<Merge> {
     while runs.len() > AT_ONCE {
         // Neighbours stay neighbours, so that runs are always in the order of pushing.
         let merged = runs.chunks(AT_ONCE).map(|some| {
-            let merge = Merge::new(spill, some, budget)?;
+            let merge = Merge::new(order, spill, some, budget)?;
             spill.write_run(merge)
         });
         runs = merged.collect::<io::Result<_>>()?;
     }
-    Merge::new(spill, &runs, budget)
+    Merge::new(order, spill, &runs, budget)
 }
 
 /// A merge of some runs.
 pub(super) struct Merge {
+    order: Order,
     readers: Vec<Reader>,
     heads: BinaryHeap<Reverse<Head>>,
 }
 
 /// The next record of a run. Equal keys come in the order of their runs.
 struct Head {
+    start: u64,
     record: SortedRecord,
     run: usize,
 }
 
 impl Merge {
-    fn new(spill: &Spill, runs: &[Run], budget: usize) -> io::Result<Self> {
+    fn new(order: Order, spill: &Spill, runs: &[Run], budget: usize) -> io::Result<Self> {
         let buffer = (budget / runs.len().max(1)).clamp(LEAST_BUFFER, MOST_BUFFER);
         let mut readers = runs.iter().map(|run| spill.read(*run, buffer)).collect::<io::Result<Vec<_>>>()?;
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (run, reader) in readers.iter_mut().enumerate() {
             if let Some(record) = reader.next().transpose()? {
-                heads.push(Reverse(Head { record, run }));
+                heads.push(Reverse(Head { start: order.start(&record.key), record, run }));
             }
         }
-        Ok(Self { readers, heads })
+        Ok(Self { order, readers, heads })
     }
 
     fn step(&mut self) -> io::Result<Option<SortedRecord>> {
         let Some(mut least) = self.heads.peek_mut() else { return Ok(None) };
         match self.readers[least.0.run].next().transpose()? {
-            Some(record) => Ok(Some(std::mem::replace(&mut least.0.record, record))),
+            Some(record) => {
+                least.0.start = self.order.start(&record.key);
+                Ok(Some(std::mem::replace(&mut least.0.record, record)))
+            }
             None => Ok(Some(PeekMut::pop(least).0.record)),
         }
     }
@@ -65,7 +70,10 @@ impl Iterator for Merge {
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.record.key.cmp(&other.record.key).then_with(|| self.run.cmp(&other.run))
+        self.start
+            .cmp(&other.start)
+            .then_with(|| self.record.key.cmp(&other.record.key))
+            .then_with(|| self.run.cmp(&other.run))
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 type Row = (Vec<u8>, Vec<u8>, u64);
 
 fn sorter(budget: usize) -> Sorter {
-    Sorter::new(budget, tempfile::tempfile)
+    Sorter::new(Order::Keys, budget, tempfile::tempfile)
 }
 
 fn push_all(sorter: &mut Sorter, rows: &[Row]) {
@@ -93,11 +93,11 @@ fn the_scratch_file_is_made_only_when_it_is_needed() {
             tempfile::tempfile()
         }
     };
-    let mut small = Sorter::new(2 << 20, scratch());
+    let mut small = Sorter::new(Order::Keys, 2 << 20, scratch());
     small.push(b"k", b"v", Line::Number(1)).unwrap();
     assert_eq!(sorted(small, Policy::FirstStays).0.len(), 1);
     assert_eq!(made.get(), 0);
-    let mut large = Sorter::new(512 << 10, scratch());
+    let mut large = Sorter::new(Order::Keys, 512 << 10, scratch());
     for line in 1..=30_000 {
         large.push(b"the same key in each", &[b'v'; 100], Line::Number(line)).unwrap();
     }
@@ -109,7 +109,7 @@ fn the_scratch_file_is_made_only_when_it_is_needed() {
 
 #[test]
 fn a_failing_scratch_file_is_an_error() {
-    let mut sorter = Sorter::new(1, || Err(io::ErrorKind::StorageFull.into()));
+    let mut sorter = Sorter::new(Order::Keys, 1, || Err(io::ErrorKind::StorageFull.into()));
     let error = sorter.push(b"k", b"v", Line::Number(1)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
 }
@@ -158,5 +158,22 @@ proptest! {
             }
         }
         prop_assert_eq!(sorted(sorter, policy), expected(&rows, policy));
+    }
+}
+
+/// A hash wants its buckets together, in memory as on disk.
+#[test]
+fn a_rank_comes_before_the_key() {
+    let order = Order::Ranked(|key| u32::from(key[0] % 3));
+    let rows: Vec<Row> = (1..=1000_u64)
+        .map(|line| (format!("{}", line * 7 % 300 + 100).into(), line.to_string().into(), line))
+        .collect();
+    let mut expected = rows.clone();
+    expected.sort_by(|one, other| (one.0[0] % 3, &one.0).cmp(&(other.0[0] % 3, &other.0)));
+    for budget in [1, 1 << 20] {
+        let mut sorter = Sorter::new(order, budget, tempfile::tempfile);
+        push_all(&mut sorter, &rows);
+        assert_eq!(sorter.volume().records, 1000);
+        assert!(sorted(sorter, Policy::AllStay) == (expected.clone(), Vec::new()), "{budget}");
     }
 }
