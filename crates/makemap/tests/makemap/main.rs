@@ -4,6 +4,7 @@
 
 mod bench;
 mod client_info;
+mod convert;
 mod existing;
 mod failure;
 mod fixtures;
@@ -15,4 +16,5 @@ mod rows;
 mod safety;
 mod scale;
 mod source;
+mod types;
 mod usage;
