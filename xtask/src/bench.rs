@@ -1,20 +1,28 @@
-//! Figures beside the peers', in one run on one machine: medians of whole processes, and peak memory.
+//! Figures beside the peers', in one run on one machine: medians of whole processes (time on the clock, and of the
+//! processors), and peak memory.
 //!
 //! Nothing here judges; a test that asserts a time would fail on the next machine.
 
-use std::io::Write;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 use crate::shell::{Outcome, cargo, root, step, words};
+
+mod maps;
+mod peers;
+mod users;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Subject {
     /// One user created, as a whole process, beside saslpasswd2.
     Users,
-    /// Maps built from text and listed again, beside the real makemap.
+    /// Maps of every type built from text, and keys looked up, beside makemap, postmap and tinycdb.
     Maps,
 }
 
@@ -31,19 +39,33 @@ pub(crate) struct Options {
 }
 
 /// A command's figures.
+#[derive(Default)]
 struct Figures {
-    times: Vec<Duration>,
+    clock: Vec<Duration>,
+    processor: Vec<Duration>,
     peak_kib: u64,
+}
+
+/// A command that is measured, made anew for each run, with what is on its standard input.
+struct Job<'a> {
+    name: String,
+    make: Box<dyn Fn(usize) -> (Command, Stdio) + 'a>,
+}
+
+impl<'a> Job<'a> {
+    fn new(name: impl Into<String>, make: impl Fn(usize) -> (Command, Stdio) + 'a) -> Self {
+        Self { name: name.into(), make: Box::new(make) }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
     step(cargo().args(["build", "--release", "--quiet", "--workspace", "--bins"]))?;
     let place = Place::new()?;
     if options.subject.is_none_or(|subject| subject == Subject::Users) {
-        users(&place, options)?;
+        users::run(&place, options)?;
     }
     if options.subject.is_none_or(|subject| subject == Subject::Maps) {
-        maps(&place, options)?;
+        maps::run(&place, options)?;
     }
     Ok(())
 }
@@ -76,153 +98,62 @@ impl Drop for Place {
     }
 }
 
-/// A policy whose derivation is one MD5, so that what is left is the cost of everything else.
-const CHEAP_POLICY: &str =
-    "trusted_user = \"root\"\n[auth]\nrealm = \"bench.example\"\n[secrets]\nkeep = [\"digest-md5\"]\n";
-
-fn users(place: &Place, options: &Options) -> Outcome {
-    let policy = place.write("gatepost.toml", CHEAP_POLICY)?;
-    let sizes: &[usize] = if options.full { &[1_000, 1_000_000] } else { &[1_000] };
-    for size in sizes {
-        println!("\n== one user created, {size} in the store (derivation: one MD5)");
-        let (ours, theirs) = (place.file(&format!("{size}.redb")), place.file(&format!("{size}.sasldb2")));
-        fill(place, *size, &policy, &ours)?;
-        compare(
-            options.runs,
-            "saslpasswd",
-            |run| {
-                let mut command = program("saslpasswd");
-                command.arg("--config").arg(&policy).args(["-p", "-c", "-u", "bench.example", "-f"]);
-                command.arg(&ours).arg(format!("new{run}"));
-                (command, b"secret\n".to_vec())
-            },
-            "saslpasswd2",
-            |run| {
-                let mut command = Command::new("/usr/sbin/saslpasswd2");
-                command.args(["-p", "-c", "-u", "bench.example", "-f"]).arg(&theirs).arg(format!("new{run}"));
-                (command, b"secret\n".to_vec())
-            },
-        )?;
-    }
-    Ok(())
-}
-
-fn fill(place: &Place, size: usize, policy: &Path, store: &Path) -> Outcome {
-    let lines: Vec<String> = (0..size).map(|n| format!("user{n}@bench.example:secret{n}\n")).collect();
-    let source = place.write("users.txt", &lines.concat())?;
-    restrict(&source)?;
-    let mut import = program("saslpasswd");
-    import.arg("--config").arg(policy).arg("--import").arg(&source).args(["--from", "text", "-f"]).arg(store);
-    import.stdout(Stdio::null());
-    let start = Instant::now();
-    step(&mut import)?;
-    println!("   filled in {:.1} s", start.elapsed().as_secs_f64());
-    // What is still on its way to the disk would be waited for by whoever syncs next.
-    step(&mut Command::new("sync"))
-}
-
-fn restrict(path: &Path) -> Outcome {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn maps(place: &Place, options: &Options) -> Outcome {
-    let sizes: &[usize] = if options.full { &[1_000_000, 10_000_000] } else { &[1_000_000] };
-    for size in sizes {
-        println!("\n== a map of {size} access entries, built from text");
-        let text = access(*size);
-        let ours = place.file("ours");
-        let theirs = place.file("theirs");
-        let runs = if *size > 1_000_000 { 1 } else { options.runs.min(5) };
-        compare(
-            runs,
-            "makemap redb",
-            |_| (with(program("makemap"), &["redb"], &ours), text.clone()),
-            "sendmail's makemap hash",
-            |_| (with(Command::new("/usr/sbin/makemap"), &["-c", "67108864", "hash"], &theirs), text.clone()),
-        )?;
-        println!(
-            "   sizes: {} and {} MB",
-            megabytes(&place.file("ours.redb")),
-            megabytes(&place.file("theirs.db"))
-        );
-        compare(
-            runs,
-            "makemap -u redb",
-            |_| (with(program("makemap"), &["-u", "redb"], &ours), Vec::new()),
-            "sendmail's makemap -u hash",
-            |_| (with(Command::new("/usr/sbin/makemap"), &["-u", "hash"], &theirs), Vec::new()),
-        )?;
-    }
-    Ok(())
-}
-
-/// Access-like lines, keys in no order.
-fn access(size: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(size * 48);
-    for n in 0..size {
-        let scattered = (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
-        let _ = writeln!(text, "from:user{n}@host{scattered:010x}.example\tREJECT");
-    }
-    text
-}
-
-fn with(mut command: Command, words: &[&str], map: &Path) -> Command {
-    command.args(words).arg(map);
-    command
-}
-
-fn megabytes(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |metadata| metadata.len() / 1_000_000)
-}
-
 fn program(name: &str) -> Command {
     Command::new(root().join("target/release").join(name))
 }
 
-/// Runs both commands in turn, so that whatever else the machine does meets both alike.
-fn compare(
-    runs: usize,
-    our_name: &str,
-    ours: impl Fn(usize) -> (Command, Vec<u8>),
-    their_name: &str,
-    theirs: impl Fn(usize) -> (Command, Vec<u8>),
-) -> Outcome {
-    let mut figures =
-        [Figures { times: Vec::new(), peak_kib: 0 }, Figures { times: Vec::new(), peak_kib: 0 }];
-    let peer_is_here = Path::new(theirs(0).0.get_program()).exists();
+/// A file as standard input.
+fn input(path: &Path) -> Stdio {
+    File::open(path).map_or_else(|_| Stdio::null(), Stdio::from)
+}
+
+/// Runs all jobs in turn, so that whatever else the machine does meets all alike. The first is ours, the others are
+/// peers, which may be missing.
+fn compare(runs: usize, jobs: &[Job<'_>]) -> Outcome {
+    let mut figures: Vec<Figures> = jobs.iter().map(|_| Figures::default()).collect();
+    let here: Vec<bool> = jobs.iter().map(|job| Path::new((job.make)(0).0.get_program()).exists()).collect();
     for run in 0..runs {
-        measure(ours(run), &mut figures[0])?;
-        if peer_is_here {
-            measure(theirs(run), &mut figures[1])?;
+        for ((job, figures), _) in jobs.iter().zip(&mut figures).zip(&here).filter(|(_, here)| **here) {
+            measure((job.make)(run), figures)?;
         }
     }
-    figures[0].print(our_name);
-    if peer_is_here {
-        figures[1].print(their_name);
-    } else {
-        println!("   {their_name}: not installed");
+    for ((job, figures), here) in jobs.iter().zip(&mut figures).zip(&here) {
+        if *here {
+            figures.print(&job.name);
+        } else {
+            println!("   {}: not installed", job.name);
+        }
+    }
+    let ours = figures[0].of_processor();
+    for (job, theirs) in jobs.iter().zip(&figures).skip(1).filter(|(_, figures)| !figures.clock.is_empty()) {
+        let ratio = theirs.of_processor().as_secs_f64() / ours.as_secs_f64();
+        println!("   {} takes {ratio:.2} times the processor time of ours", job.name);
     }
     Ok(())
 }
 
-fn measure((mut command, input): (Command, Vec<u8>), figures: &mut Figures) -> Outcome {
+fn measure((mut command, input): (Command, Stdio), figures: &mut Figures) -> Outcome {
     let shown = words(&command);
+    let before = of_children()?;
     let start = Instant::now();
     let mut child = command
-        .stdin(Stdio::piped())
+        .stdin(input)
         .stdout(Stdio::null())
         .spawn()
         .map_err(|error| format!("cannot run {shown}: {error}"))?;
-    let pipe = child.stdin.take();
-    let feeding = std::thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(&input)));
     let peak = watch(&mut child);
     let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
-    figures.times.push(start.elapsed());
+    figures.clock.push(start.elapsed());
+    figures.processor.push(of_children()?.saturating_sub(before));
     figures.peak_kib = figures.peak_kib.max(peak);
-    let _ = feeding.join();
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// The processor time of all children that have ended.
+fn of_children() -> Outcome<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| format!("getrusage: {error}"))?;
+    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(microseconds.unsigned_abs()))
 }
 
 /// The child's high-water mark of memory in KiB, looked at until it ends.
@@ -241,17 +172,29 @@ fn watch(child: &mut Child) -> u64 {
 }
 
 impl Figures {
-    fn print(&mut self, name: &str) {
-        self.times.sort();
-        let (Some(least), Some(most)) = (self.times.first(), self.times.last()) else { return };
-        let median = self.times[self.times.len() / 2];
+    fn of_processor(&self) -> Duration {
+        median(&self.processor)
+    }
+
+    fn print(&self, name: &str) {
+        let least = self.clock.iter().min().copied().unwrap_or_default();
         println!(
-            "   {name}: median {:.2} ms (least {:.2}, most {:.2}, {} runs), peak {} MiB",
-            median.as_secs_f64() * 1e3,
-            least.as_secs_f64() * 1e3,
-            most.as_secs_f64() * 1e3,
-            self.times.len(),
+            "   {name}: processor {:.1} ms, clock {:.1} ms (least {:.1}; medians of {} runs), peak {} MiB",
+            milliseconds(self.of_processor()),
+            milliseconds(median(&self.clock)),
+            milliseconds(least),
+            self.clock.len(),
             self.peak_kib / 1024
         );
     }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
