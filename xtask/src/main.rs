@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod demo;
+mod fuzz;
 mod lint;
 mod manual;
 mod shell;
@@ -41,6 +42,8 @@ enum Verb {
     Manual,
     /// Figures side by side with the peers, in one run.
     Bench(bench::Options),
+    /// Every fuzz target for a while, where cargo-fuzz can run.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Manual => manual::run(),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,4 @@
+//! Octets as a cdb file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| fuzz::map(mapfile::Format::Cdb, octets));

@@ -1,0 +1,4 @@
+//! Octets as a gdbm file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| fuzz::map(mapfile::Format::Gdbm, octets));
