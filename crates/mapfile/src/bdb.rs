@@ -1,6 +1,7 @@
-//! Berkeley DB, versions 3 to 18 of the library: what hash and btree share is below, one file for each of the two.
+//! Berkeley DB, versions 3 to 18 of the library: what hash and btree share is below, one file for each of the two;
+//! `write` has the way back.
 //!
-//! Not here: writing, and the access methods that no mail program uses (recno, queue, heap).
+//! Not here: the access methods that no mail program uses (recno, queue, heap).
 
 mod btree;
 mod dup;
@@ -10,6 +11,7 @@ mod meta;
 mod overflow;
 mod page;
 mod tree;
+mod write;
 
 use crate::{
     Format, Limits, MapBuildError, MapFileBuilder, MapFileError, MapReader, PageSink, PageSource, Plan,
@@ -35,18 +37,18 @@ pub(crate) fn open<'a>(
 
 /// Begins a hash.
 pub(crate) fn build_hash<'a>(
-    _sink: impl PageSink + 'a,
-    _plan: &Plan,
+    sink: impl PageSink + 'a,
+    plan: &Plan,
 ) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
-    Err(MapBuildError::NotBuilt(Format::Hash))
+    Ok(Box::new(write::HashBuilder::new(sink, plan, write::PAGE_OCTETS)?))
 }
 
 /// Begins a btree.
 pub(crate) fn build_btree<'a>(
-    _sink: impl PageSink + 'a,
-    _plan: &Plan,
+    sink: impl PageSink + 'a,
+    plan: &Plan,
 ) -> Result<Box<dyn MapFileBuilder + 'a>, MapBuildError> {
-    Err(MapBuildError::NotBuilt(Format::Btree))
+    Ok(Box::new(write::BtreeBuilder::new(sink, plan, write::PAGE_OCTETS)?))
 }
 
 /// Keys of one bucket together, whatever power of two the number of buckets is: the hash with its lowest bit first.

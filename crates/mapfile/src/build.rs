@@ -93,6 +93,9 @@ pub enum MapBuildError {
     /// The format has one value for each key.
     #[error("this format holds one value for each key: {}", .0.name())]
     NoDuplicates(Format),
+    /// Values sorted by themselves.
+    #[error("duplicates that are sorted by value are not written: {}", .0.name())]
+    NoSortedDuplicates(Format),
     /// A record before the one that came last, or with the same key where duplicates are refused.
     #[error("keys out of order")]
     Order,

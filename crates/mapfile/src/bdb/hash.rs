@@ -297,17 +297,19 @@ fn mask(bits: u32) -> u32 {
 }
 
 /// The hash of `%$sniglet^&` and a NUL, kept in each file to show which function made it.
-const CHARKEY: u32 = 0x5E68_8DD1;
-const SPARES: usize = 32;
+pub(super) const CHARKEY: u32 = 0x5E68_8DD1;
+/// Runs of buckets that the metadata has room for.
+pub(super) const SPARES: usize = 32;
 
 const DUPLICATES: u32 = 0x01;
 const SUBDATABASES: u32 = 0x02;
 const SORTED: u32 = 0x04;
 
-const KEY_DATA: u8 = 1;
-const DUPLICATE: u8 = 2;
-const OFF_PAGE: u8 = 3;
-const OFF_DUPLICATES: u8 = 4;
+/// Types of items.
+pub(super) const KEY_DATA: u8 = 1;
+pub(super) const DUPLICATE: u8 = 2;
+pub(super) const OFF_PAGE: u8 = 3;
+pub(super) const OFF_DUPLICATES: u8 = 4;
 
 #[cfg(test)]
 mod tests {

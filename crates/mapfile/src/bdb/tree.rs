@@ -25,7 +25,8 @@ impl Shape {
         }
     }
 
-    fn leaf(self) -> u8 {
+    /// The type of its leaves.
+    pub(super) fn leaf(self) -> u8 {
         match self {
             Self::Main => kind::LEAF,
             Self::SortedDuplicates => kind::DUPLICATE_LEAF,
@@ -33,7 +34,8 @@ impl Shape {
         }
     }
 
-    fn internal(self) -> u8 {
+    /// The type of the pages above them.
+    pub(super) fn internal(self) -> u8 {
         match self {
             Self::Main | Self::SortedDuplicates => kind::INTERNAL,
             Self::Duplicates => kind::RECNO_INTERNAL,
@@ -151,4 +153,5 @@ impl<'a> Leaves<'a> {
 
 /// Fields of an internal item before its key.
 pub(super) const INTERNAL_OCTETS: usize = 12;
-const RECNO_INTERNAL_OCTETS: usize = 8;
+/// An internal item of duplicates in order, which have no keys.
+pub(super) const RECNO_INTERNAL_OCTETS: usize = 8;
