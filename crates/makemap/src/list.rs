@@ -43,7 +43,7 @@ fn object(info: &TypeInfo) -> Value {
 }
 
 const INDIRECT: [(&str, &str); 3] = [
-    ("implicit", "the type that the file has; new: the first that can be built"),
+    ("implicit", "the type that the file has; new: hash"),
     ("cf", "as the K line of sendmail.cf says that names the map"),
     ("CF", "the same by the last part of the name"),
 ];

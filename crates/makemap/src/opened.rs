@@ -20,14 +20,11 @@ pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn 
 }
 
 /// The type that `implicit` means for a map that is to be built: the one it has, so that who reads it can go on
-/// reading; for a new one the first that can be built.
+/// reading; for a new one hash, as with makemap.
 pub(crate) fn type_to_build(io: &mut Io, host: &Host, target: &Target) -> Result<MapType, Report> {
-    let first = types().iter().find(|info| info.can_write).map(|info| info.map_type);
     match find(io, host, target, Purpose::Replace)? {
         Ok(map) => Ok(map.map_type()),
-        Err(error) if is_missing(&error) => {
-            first.ok_or_else(|| host::cannot_open(IMPLICIT, target, "no type of map can be built"))
-        }
+        Err(error) if is_missing(&error) => Ok(MapType::Hash),
         Err(error) => Err(unreadable(IMPLICIT, target, error)),
     }
 }

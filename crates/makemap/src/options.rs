@@ -386,7 +386,7 @@ Reads keys and values from standard input, one entry a line, as sendmail's makem
 the given TYPE. The new map is complete and on disk before it takes the place of the old one; a build that fails \
 leaves the old map as it was.
 
-TYPE `implicit` is the type that the file has, and for a new map the first type that can be built; `cf` and `CF` \
+TYPE `implicit` is the type that the file has, and `hash` for a new map; `cf` and `CF` \
 take the type from the K line of sendmail.cf that names the map.
 
 A map that holds secrets (--secret, the configuration, a key that begins with AuthInfo:, a value with a \"P: or \"P= \

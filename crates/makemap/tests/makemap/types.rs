@@ -12,20 +12,21 @@ pub(crate) const WITH_DUPLICATES: [&str; 4] = ["redb", "hash", "btree", "cdb"];
 fn text(count: usize) -> Vec<u8> {
     let line = |number: usize| {
         let number = number * 7919 % count;
-        format!("k{}{number}\t{} v\n", "x".repeat(number % 23), "v".repeat(number % 90))
+        format!("k{}{number}\tv{} v\n", "x".repeat(number % 23), "v".repeat(number % 90))
     };
     (0..count).map(line).collect::<String>().into_bytes()
 }
 
-pub(crate) fn sorted(text: &[u8]) -> Vec<&[u8]> {
+/// The lines of a text in order, as texts so that a difference can be read.
+pub(crate) fn sorted(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<_> = text.split_inclusive(|&octet| octet == b'\n').collect();
     lines.sort_unstable();
-    lines
+    lines.into_iter().map(|line| line.escape_ascii().to_string()).collect()
 }
 
 fn keys(text: &[u8]) -> Vec<u8> {
     let key = |line: &[u8]| [line.split(|&octet| octet == b'\t').next().unwrap(), b"\n"].concat();
-    sorted(text).into_iter().flat_map(key).collect()
+    text.split_inclusive(|&octet| octet == b'\n').flat_map(key).collect()
 }
 
 #[test]
