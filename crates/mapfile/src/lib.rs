@@ -22,6 +22,7 @@ mod page;
 pub use build::{MapBuildError, MapFileBuilder, PageSink, Plan, Volume};
 pub use detect::{DETECT_OCTETS, Detected, detect};
 pub use error::{Fault, Feature, MapFileError, Place};
+pub use lmdb::lmdb_transaction;
 pub use page::{Limits, PageSource, lend};
 
 use std::sync::Arc;
