@@ -17,12 +17,13 @@ mod detect;
 mod error;
 mod gdbm;
 mod lmdb;
+mod octets;
 mod page;
 
 pub use build::{MapBuildError, MapFileBuilder, PageSink, Plan, Volume};
 pub use detect::{DETECT_OCTETS, Detected, detect};
 pub use error::{Fault, Feature, MapFileError, Place};
-pub use lmdb::transaction as lmdb_transaction;
+pub use lmdb::lmdb_transaction;
 pub use page::{Limits, PageSource, lend};
 
 use std::sync::Arc;

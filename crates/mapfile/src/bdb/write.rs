@@ -10,7 +10,6 @@ mod bucket;
 mod dup;
 mod hash;
 mod meta;
-mod octets;
 mod page;
 mod tree;
 

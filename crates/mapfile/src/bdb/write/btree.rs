@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use super::dup::DuplicateTree;
 use super::meta::{self, Kind};
-use super::octets::Octets;
 use super::page::INDEX_OCTETS;
 use super::tree::{self, Separator, Tree};
 use super::{PageWriter, check_duplicates};
 use crate::bdb::leaf::DUPLICATE;
 use crate::bdb::overflow::Stored;
 use crate::bdb::tree::Shape;
+use crate::octets::Octets;
 use crate::{Duplicates, Format, MapBuildError, MapFileBuilder, PageSink, Plan};
 
 /// A btree in the making.

@@ -6,11 +6,11 @@ use std::iter;
 
 use super::PageWriter;
 use super::dup::DuplicateTree;
-use super::octets::Octets;
 use super::page::{Links, PageBuffer};
 use crate::bdb::hash::{DUPLICATE, KEY_DATA, OFF_DUPLICATES, OFF_PAGE};
 use crate::bdb::overflow::{Chain, Stored};
 use crate::bdb::page::kind;
+use crate::octets::Octets;
 use crate::{MapBuildError, PageSink};
 
 /// The pairs of a bucket that are not on a page yet.

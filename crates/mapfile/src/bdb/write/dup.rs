@@ -1,10 +1,10 @@
 //! Many values of one key: a tree of their own, in the order in which they come (section 4 of the format).
 
 use super::PageWriter;
-use super::octets::Octets;
 use super::tree::{self, Separator, Tree};
 use crate::bdb::overflow::Stored;
 use crate::bdb::tree::Shape;
+use crate::octets::Octets;
 use crate::{MapBuildError, PageSink};
 
 /// The values of one key.

@@ -1,8 +1,8 @@
 //! The metadata page (section 1.2 of the format), which is written last.
 
 use super::PageWriter;
-use super::octets::Octets;
 use super::page::{put_lsn, put_u32};
+use crate::octets::Octets;
 use crate::{Duplicates, MapBuildError, PageSink, Plan};
 
 /// What differs between the two types in what they share.

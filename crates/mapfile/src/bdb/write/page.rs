@@ -1,7 +1,7 @@
 //! One page in memory: header and index from the front, items from the end downwards (section 1.4 of the format).
 
 use super::PageWriter;
-use super::octets::Octets;
+use crate::octets::Octets;
 use crate::{MapBuildError, PageSink};
 
 /// A page that is being filled, used again for the next.

@@ -2,11 +2,11 @@
 //! and each that is full gets an entry in the level above. One page of each level is in memory.
 
 use super::PageWriter;
-use super::octets::Octets;
 use super::page::{Links, PageBuffer, capacity};
 use crate::bdb::leaf::{KEY_DATA, OVERFLOW};
 use crate::bdb::overflow::{Chain, Stored};
 use crate::bdb::tree::{INTERNAL_OCTETS, RECNO_INTERNAL_OCTETS, Shape};
+use crate::octets::Octets;
 use crate::{MapBuildError, PageSink};
 
 /// A tree in the making.

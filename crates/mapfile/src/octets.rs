@@ -4,19 +4,19 @@ use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 
 /// A `Vec` that leaves nothing behind.
-pub(super) struct Octets(Vec<u8>);
+pub(crate) struct Octets(Vec<u8>);
 
 impl Octets {
-    pub(super) fn with_capacity(octets: usize) -> Self {
+    pub(crate) fn with_capacity(octets: usize) -> Self {
         Self(Vec::with_capacity(octets))
     }
 
     /// So many zeros.
-    pub(super) fn zeros(octets: usize) -> Self {
+    pub(crate) fn zeros(octets: usize) -> Self {
         Self(vec![0; octets])
     }
 
-    pub(super) fn push_all(&mut self, octets: &[u8]) {
+    pub(crate) fn push_all(&mut self, octets: &[u8]) {
         if self.0.capacity() - self.0.len() < octets.len() {
             self.grow(octets.len());
         }
@@ -24,13 +24,13 @@ impl Octets {
     }
 
     /// Adds zeros until the length is a multiple of `unit`, a power of two.
-    pub(super) fn align(&mut self, unit: usize) {
+    pub(crate) fn align(&mut self, unit: usize) {
         let missing = self.0.len().next_multiple_of(unit) - self.0.len();
         self.push_all(&[0; 8][..missing]);
     }
 
     /// Cuts off what stands behind the first `octets`. They are overwritten by what comes next, or at the end.
-    pub(super) fn truncate(&mut self, octets: usize) {
+    pub(crate) fn truncate(&mut self, octets: usize) {
         self.0.truncate(octets);
     }
 
