@@ -15,6 +15,7 @@ use safefile::{Kind, ReplaceError, Replacement};
 use store::maps::sort::{DuplicateKeys, Line, Policy, Sorter};
 use store::maps::{self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence};
 
+use crate::entry;
 use crate::grammar::Case;
 use crate::host::{self, Host, Ownership};
 use crate::opened;
@@ -33,6 +34,9 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let old_secrecy = old.as_deref().map_or(Ok(Secrecy::Open), |old| plan.take_old(old, &mut sorter))?;
     let tally = source::read(io, target, building, &mut sorter)?;
     let mut replacement = plan.settle(io, replacement, old_secrecy.max(tally.secrecy))?;
+    if tally.text == Secrecy::Secret {
+        source::warn_of_readers(io, &plan.ownership.trust);
+    }
     if let Some(old) = &old {
         replacement.only_over(old.stamp());
     }
@@ -101,9 +105,6 @@ impl<'a> Plan<'a> {
             };
             let cause = format!("made with mode {now:04o}, not {old:04o} as before");
             io.warn(&Report::new(Exit::OK, printable::path(&self.path), cause).because(why));
-        }
-        if found == Secrecy::Secret {
-            source::warn_of_readers(io, &self.ownership.trust);
         }
         Ok(replacement)
     }
@@ -218,7 +219,7 @@ fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKe
     let mut is_whole = tally.faults == 0;
     for duplicate in duplicates {
         let duplicate = duplicate.map_err(|error| Report::new(Exit::IOERR, "duplicate keys", error))?;
-        let key = printable::octets(&duplicate.key);
+        let key = entry::key(&duplicate.key);
         source::complain(io, target, duplicate.line, format!("key {key}: duplicate key"));
         is_whole = false;
     }

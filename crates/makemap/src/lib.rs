@@ -1,11 +1,12 @@
 //! makemap: lookup maps from text, text from maps, and look-ups.
 //!
 //! [`options`] turns arguments into a value, [`grammar`] reads source lines as sendmail does, `host` finds out
-//! whom to trust for which type of map, `opened` which file is meant, and `build`, `unmake`, `query` and `list` are the four things that can be asked
+//! whom to trust for which type of map, `opened` which file is meant, `entry` shows keys and entries, and `build`, `unmake`, `query` and `list` are the four things that can be asked
 //! for. What a type of map looks like on disk is not known here: `store::maps` lists the types and has the readers and
 //! builders, so a new type needs no change in this program.
 
 mod build;
+mod entry;
 pub mod grammar;
 mod host;
 mod list;
