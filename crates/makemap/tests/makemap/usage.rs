@@ -45,8 +45,13 @@ fn lists_of_types_act_when_they_are_reached() {
     assert_eq!(list(&["-x"]), "redb:redb\nhash:db\nbtree:db\nimplicit:\n");
     assert_eq!(list(&["-l", "-z", "--no"]), list(&["-l"]));
     assert!(list(&["-l"]).contains("redb      build, read\nhash      read\n"));
-    let json: serde_json::Value = serde_json::from_str(&list(&["--format", "json", "-l"])).unwrap();
-    assert_eq!(json[0], serde_json::json!({"type": "redb", "suffix": ".redb", "read": true, "build": true}));
+    let objects = list(&["--format", "json", "-l"]);
+    let objects: Vec<serde_json::Value> =
+        objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        objects[0],
+        serde_json::json!({"type": "redb", "suffix": ".redb", "read": true, "build": true})
+    );
 }
 
 #[test]
