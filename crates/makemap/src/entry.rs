@@ -30,7 +30,6 @@ pub(crate) struct Object<'a> {
 }
 
 /// Without a copy: a value may be a password.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field by reference")]
 fn printed<S: Serializer>(octets: &&[u8], to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&printable::octets(*octets))
 }
