@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::shell::{Outcome, cargo, root, step, words};
+use crate::shell::{Outcome, cargo, root, step, target_directory, words};
 
 mod maps;
 mod peers;
@@ -99,7 +99,7 @@ impl Drop for Place {
 }
 
 fn program(name: &str) -> Command {
-    Command::new(root().join("target/release").join(name))
+    Command::new(target_directory().unwrap_or_else(|_| root().join("target")).join("release").join(name))
 }
 
 /// A file as standard input.

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::shell::{Outcome, cargo, root, step};
+use crate::shell::{Outcome, cargo, root, step, target_directory};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -20,7 +20,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome {
     told("Building the programs");
     step(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
-    let stage = Stage::new(options)?;
+    let stage = Stage::new(options, target_directory()?.join("debug"))?;
     stage.furnish()?;
     stage.import()?;
     stage.add_a_user()?;
@@ -47,7 +47,12 @@ enum Expected {
 }
 
 impl Stage {
-    fn new(options: &Options) -> Outcome<Self> {
+    /// Makes the directory, once it is sure that the programs can play: those of another version, which PATH may lead to,
+    /// would be shown in their place.
+    fn new(options: &Options, programs: PathBuf) -> Outcome<Self> {
+        if let Some(missing) = PROGRAMS.iter().find(|name| !programs.join(name).is_file()) {
+            return Err(format!("{} is not built", programs.join(missing).display()));
+        }
         let directory = match &options.directory {
             Some(directory) => std::path::absolute(directory).map_err(|error| error.to_string())?,
             None => free_name()?,
@@ -56,7 +61,7 @@ impl Stage {
             .mode(0o700)
             .create(&directory)
             .map_err(|error| format!("{}: {error}", directory.display()))?;
-        Ok(Self { directory, programs: root().join("target/debug") })
+        Ok(Self { directory, programs })
     }
 
     fn furnish(&self) -> Outcome {
@@ -178,6 +183,8 @@ fn free_name() -> Outcome<PathBuf> {
     paths.find(|path| !path.exists()).ok_or_else(|| "no name is free; say where with --directory".to_owned())
 }
 
+const PROGRAMS: [&str; 4] = ["saslpasswd", "sasldblistusers", "makemap", "authcheck"];
+
 const CONFIGURATION: &str = r#"# What the programs agree on. An empty file is a safe configuration too.
 
 [auth]
@@ -205,3 +212,25 @@ const NEXT: [(&str, &str); 7] = [
     ("authcheck discover", "what the mail servers of this host keep, and who can read it"),
     ("saslpasswd --help; makemap --help; authcheck --help", "everything else"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_before_every_program_is_there() {
+        let place = std::env::temp_dir().join(format!("gatepost-demo-test-{}", std::process::id()));
+        let options = Options { directory: Some(place.join("demo")) };
+        std::fs::create_dir(&place).unwrap();
+        for name in PROGRAMS {
+            let refused = Stage::new(&options, place.clone()).err();
+            let missing = format!("{} is not built", place.join(name).display());
+            assert_eq!(refused, Some(missing));
+            assert!(!place.join("demo").exists(), "{name}");
+            std::fs::write(place.join(name), "").unwrap();
+        }
+        let made = Stage::new(&options, place.clone()).is_ok();
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(made);
+    }
+}

@@ -5,12 +5,14 @@ use std::path::Path;
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::shell::{Outcome, root};
+use crate::shell::{Outcome, target_directory};
 
 pub(crate) fn run() -> Outcome {
-    let manual = root().join("target/manual");
+    let manual = target_directory()?.join("manual");
     for (mut command, section) in commands() {
-        page(&command, section, &manual.join(format!("man{section}")))?;
+        for one in family(command.clone()) {
+            page(one, section, &manual.join(format!("man{section}")))?;
+        }
         completions(&mut command, &manual.join("completions"))?;
     }
     println!("man pages and completions: {}", manual.display());
@@ -27,15 +29,25 @@ fn commands() -> Vec<(Command, &'static str)> {
     ]
 }
 
-fn page(command: &Command, section: &str, directory: &Path) -> Outcome {
+/// A program and what is below it, each under the name by which the program's page refers to it: `authcheck-files`.
+fn family(command: Command) -> Vec<Command> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut family = vec![command];
+    let mut looked_at = 0;
+    while let Some(parent) = family.get(looked_at) {
+        let children: Vec<_> = parent.get_subcommands().filter(|one| !one.is_hide_set()).cloned().collect();
+        family.extend(children);
+        looked_at += 1;
+    }
+    family
+}
+
+fn page(command: Command, section: &str, directory: &Path) -> Outcome {
     std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    let file = directory.join(format!("{}.{section}", command.get_name()));
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone())
-        .section(section)
-        .render(&mut text)
-        .and_then(|()| std::fs::write(&file, text))
-        .map_err(|error| format!("{}: {error}", file.display()))
+    let page = clap_mangen::Man::new(command).section(section);
+    let made = page.generate_to(directory);
+    made.map(drop).map_err(|error| format!("{}: {error}", directory.join(page.get_filename()).display()))
 }
 
 fn completions(command: &mut Command, directory: &Path) -> Outcome {
@@ -50,21 +62,58 @@ fn completions(command: &mut Command, directory: &Path) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::commands;
+    use super::*;
+
+    /// Every page under its name, without the marks of roff that keep hyphens what they are.
+    fn pages() -> Vec<(Command, String, String)> {
+        let all = commands().into_iter().flat_map(|(command, section)| {
+            family(command).into_iter().map(move |one| {
+                let page = clap_mangen::Man::new(one.clone()).section(section);
+                let mut text = Vec::new();
+                page.render(&mut text).unwrap();
+                (one, page.get_filename(), String::from_utf8(text).unwrap().replace("\\-", "-"))
+            })
+        });
+        all.collect()
+    }
 
     #[test]
     fn every_option_stands_in_its_page() {
-        for (command, section) in commands() {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command.clone()).section(section).render(&mut page).unwrap();
-            let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+        for (command, name, page) in pages() {
             let options = command.get_arguments().filter(|one| !one.is_hide_set() && !one.is_positional());
             for option in options {
                 let long = option.get_long().map(|long| format!("--{long}"));
                 let spelled =
                     long.or(option.get_short().map(|short| format!("-{short}"))).unwrap_or_default();
-                assert!(page.contains(&spelled), "{}: {spelled} is not in its page", command.get_name());
+                assert!(page.contains(&spelled), "{name}: {spelled} is not in its page");
             }
+        }
+    }
+
+    #[test]
+    fn every_page_that_is_referred_to_is_made() {
+        let pages = pages();
+        let mut referred = 0;
+        for (_, name, page) in &pages {
+            for word in page.split_whitespace().filter(|word| word.ends_with("(8)")) {
+                let wanted = word.replace("(8)", ".8");
+                assert!(pages.iter().any(|(_, made, _)| *made == wanted), "{name}: there is no {wanted}");
+                referred += 1;
+            }
+        }
+        assert!(referred >= 4, "authcheck has four commands");
+        let page = |wanted: &str| &pages.iter().find(|(_, name, _)| name == wanted).unwrap().2;
+        assert!(page("authcheck-files.8").contains("Files or directories"));
+        assert!(page("authcheck-discover.8").contains("Sendmail.conf"));
+    }
+
+    #[test]
+    fn every_program_says_what_its_exit_means() {
+        let pages = pages();
+        for (command, _) in commands() {
+            let name = format!("{}.8", command.get_name());
+            let (.., page) = pages.iter().find(|(_, made, _)| *made == name).unwrap();
+            assert!(page.contains("Exit status: 0"), "{name}");
         }
     }
 }

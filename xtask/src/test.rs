@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::shell::{Outcome, cargo, output, root, step, words};
+use crate::shell::{Outcome, cargo, output, step, target_directory, words};
 
 /// Debian packages of the peers, with the program by which we know that one is there.
 const PEERS: &[(&str, &str)] = &[
@@ -121,7 +121,7 @@ fn part(name: &str, arguments: &[&str], options: &Options, tally: &mut Tally) ->
     if options.full {
         command.env("GATEPOST_TEST_FULL", "1");
     }
-    let log = root().join(format!("target/test-{}.log", name.replace(' ', "-")));
+    let log = target_directory()?.join(format!("test-{}.log", name.replace(' ', "-")));
     let (reader, writer) = std::io::pipe().map_err(|error| format!("a pipe: {error}"))?;
     let other = writer.try_clone().map_err(|error| format!("a pipe: {error}"))?;
     let mut child = command

@@ -83,6 +83,22 @@ fn the_sample_is_what_it_says() {
 }
 
 #[test]
+fn what_the_readme_shows_is_taken() {
+    let readme = include_str!("../../../README.md");
+    let blocks: Vec<&str> = readme
+        .split("\n```toml\n")
+        .skip(1)
+        .map(|rest| rest.split_once("\n```").expect("the end of the block").0)
+        .collect();
+    assert!(!blocks.is_empty(), "the README shows no configuration any more");
+    for block in blocks {
+        let config = parse(block.as_bytes()).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+        let named = config.files().iter().filter(|file| !file.exceptions.is_empty()).count();
+        assert_eq!(named, block.matches("[[file]]").count(), "{block}");
+    }
+}
+
+#[test]
 fn an_empty_file_means_the_defaults() {
     let config = parse(b"").unwrap();
     assert_eq!(config.secrets.path, Path::new("/var/lib/gatepost/secrets.redb"));

@@ -29,9 +29,9 @@ impl ClientInfo {
     pub const MAX_VALUE: usize = 8192;
 
     /// Reads the value of an entry: tokens `"TDstring"` with blanks between, T one of `U I P R M` in either
-    /// case, D `:` for literal text or `=` for base64. `%%` in literal text is one `%`. A tag given twice
-    /// counts as given last; what follows the last token and does not begin with `"` is ignored. `P` is
-    /// needed, and one of `U` and `I`.
+    /// case, D `:` for literal text or `=` for padded base64. `%%` in literal text is one `%`. A tag given twice
+    /// counts as given last; what follows the last token and does not begin with `"` is ignored, as is a CR at
+    /// the end. `P` is needed, and one of `U` and `I`.
     pub fn parse(value: &[u8]) -> Result<Self, ClientInfoError> {
         text::parse(value)
     }
@@ -43,9 +43,14 @@ pub fn is_authinfo_key(key: &[u8]) -> bool {
 }
 
 /// Whether a map entry holds a secret: its key is an `AuthInfo:` key, or its value has a `"P:` or `"P=`
-/// token.
+/// token; or the key has one, where another separator than was meant made it a part of the key.
 pub fn holds_secret(key: &[u8], value: &[u8]) -> bool {
-    is_authinfo_key(key) || value.windows(3).any(|start| matches!(start, [b'"', b'P' | b'p', b':' | b'=']))
+    is_authinfo_key(key) || password_token(value).is_some() || password_token(key).is_some()
+}
+
+/// Where the first `"P:` or `"P=` token begins, the tag in either case.
+pub fn password_token(octets: &[u8]) -> Option<usize> {
+    octets.windows(3).position(|start| matches!(start, [b'"', b'P' | b'p', b':' | b'=']))
 }
 
 const PREFIX: &[u8] = b"AuthInfo:";

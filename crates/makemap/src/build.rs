@@ -18,6 +18,7 @@ use store::maps::{
     self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence, Record, Volume,
 };
 
+use crate::entry;
 use crate::grammar::Case;
 use crate::host::{self, Host, Ownership};
 use crate::opened;
@@ -36,9 +37,8 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let taken = old.as_deref().map(|old| plan.take_old(old, &mut sorter)).transpose()?.unwrap_or_default();
     let building = &building.with_keys_of(&taken);
     let tally = source::read(io, target, building, &mut sorter)?;
-    let found = taken.secrecy.max(tally.secrecy);
-    let mut replacement = plan.settle(io, replacement, found)?;
-    if found == Secrecy::Secret {
+    let mut replacement = plan.settle(io, replacement, taken.secrecy.max(tally.secrecy))?;
+    if tally.text == Secrecy::Secret {
         source::warn_of_readers(io, &plan.ownership.trust);
     }
     if let Some(old) = &old {
@@ -191,7 +191,7 @@ impl<'a> Plan<'a> {
             Line::Number(line) => format!("{name}: line {line}"),
         };
         let start = &record.key[..record.key.len().min(SHOWN_OF_A_KEY)];
-        let cause = format!("key {}: {error}", printable::octets(start));
+        let cause = format!("key {}: {error}", entry::key(start));
         Report::new(Exit::DATAERR, subject, cause).because("the map is left as it was")
     }
 
@@ -285,7 +285,7 @@ fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKe
     let mut is_whole = tally.faults == 0;
     for duplicate in duplicates {
         let duplicate = duplicate.map_err(|error| Report::new(Exit::IOERR, "duplicate keys", error))?;
-        let key = printable::octets(&duplicate.key);
+        let key = entry::key(&duplicate.key);
         source::complain(io, target, duplicate.line, format!("key {key}: duplicate key"));
         is_whole = false;
     }

@@ -66,7 +66,7 @@ pub enum Fault {
     #[error("syntax error (leading space)")]
     LeadingSpace,
     /// A key, and nothing after it.
-    #[error("no RHS for LHS {}", cli::printable::octets(.0))]
+    #[error("no RHS for LHS {}", crate::entry::key(.0))]
     NoValue(Vec<u8>),
 }
 
@@ -75,8 +75,8 @@ pub enum Fault {
 pub enum Piece<'a> {
     /// A line, without its line feed.
     Line(&'a mut [u8]),
-    /// A piece that is no line; what follows it, even on the same physical line, is the next piece.
-    TooLong,
+    /// A piece that is no line, and its octets; what follows it, even on the same physical line, is the next piece.
+    TooLong(&'a [u8]),
 }
 
 impl Grammar {
@@ -172,7 +172,7 @@ impl Splitter {
         self.number += 1;
         let piece = match shown {
             Some(length) => Piece::Line(&mut self.block[at..at + length]),
-            None => Piece::TooLong,
+            None => Piece::TooLong(&self.block[at..at + taken]),
         };
         Some((self.number, piece))
     }
@@ -211,7 +211,7 @@ mod tests {
             while let Some((number, piece)) = splitter.next_piece() {
                 found.push(match piece {
                     Piece::Line(line) => format!("{number}:{}", line.escape_ascii()),
-                    Piece::TooLong => format!("{number}!"),
+                    Piece::TooLong(_) => format!("{number}!"),
                 });
             }
         }
@@ -280,5 +280,8 @@ mod tests {
         assert_eq!(Fault::TooLong.to_string(), "line too long (1024 bytes max)");
         assert_eq!(Fault::LeadingSpace.to_string(), "syntax error (leading space)");
         assert_eq!(PLAIN.read(&mut b"A ".to_vec()).unwrap_err().to_string(), "no RHS for LHS a");
+        let bar = Grammar { separator: Separator::Octet(b'|'), ..PLAIN };
+        let fault = bar.read(&mut b"H \"U:a\" \"P:hunter2\"".to_vec()).unwrap_err();
+        assert_eq!(fault.to_string(), "no RHS for LHS h \"u:a\" (secret)");
     }
 }

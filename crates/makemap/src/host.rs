@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cli::{Exit, Io, Report, printable};
 use config::trusted_user::{self, Files, Given, Origin, TrustedUser, TrustedUserError};
 use config::{Config, ConfigError, HostAccounts, sendmail_cf};
-use safefile::{Account, Exception, Group, Kind, OpenError, SafeFile, Trust, Uid};
+use safefile::{Account, Exception, Group, Kind, OpenError, Refusal, SafeFile, Trust, Uid};
 use store::maps::{MapType, Readers};
 
 use crate::options::{IMPLICIT, Options, Target, Task};
@@ -60,6 +60,27 @@ impl Host {
         let text = self.sendmail_cf.text.as_deref().filter(|_| self.sendmail_cf.is_named);
         let trusted = self.trusted_user(io, Files::Ours, text)?;
         Ok(self.trust_in(&trusted, path))
+    }
+
+    /// The same for a map that other programs read, whose owner is not trusted so: sendmail's makemap gives what it makes
+    /// to the TrustedUser of sendmail.cf, whoever started it. A sendmail.cf that is not safe names nobody: who can write
+    /// its directory could name himself; then it is told why.
+    pub(crate) fn trust_as_sendmail(
+        &self,
+        io: &mut Io,
+        path: &Path,
+        refused: &Refusal,
+    ) -> Result<Result<Trust, Report>, Report> {
+        if self.flag.is_some() {
+            return self.trust(io, path).map(Ok);
+        }
+        let text = match self.sendmail_cf.open() {
+            Ok(file) => Some(self.sendmail_cf.read(&file)?),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Ok(Err(not_believed(error, &refused.finding.found.owner.short()))),
+        };
+        let trusted = self.trusted_user(io, Files::Sendmails, text.as_deref())?;
+        Ok(Ok(self.trust_in(&trusted, path)))
     }
 
     /// The same for a map that is to be built for these readers, and who is to own it. Only root can give a file away.
@@ -151,7 +172,7 @@ impl SendmailCf {
             Ok(file) => self.read(&file).map(Some),
             Err(error) => {
                 if !error.is_missing() {
-                    io.warn(&Report::from(error));
+                    io.warn(&not_believed(error, "USER"));
                 }
                 Ok(None)
             }
@@ -166,6 +187,15 @@ impl SendmailCf {
         file.read_whole(CF_OCTETS)
             .map_err(|error| Report::new(Exit::NOINPUT, printable::path(&self.path), error))
     }
+}
+
+/// What is said of a sendmail.cf that is not safe, and the option that says the same as its TrustedUser would.
+fn not_believed(error: OpenError, user: &str) -> Report {
+    let report = Report::from(error);
+    let why = report.why().map(|why| format!(", for {why}")).unwrap_or_default();
+    report
+        .because(format_args!("nobody is trusted because this file names him{why}"))
+        .mend(format_args!("--trusted-user {user}, if you know that sendmail's TrustedUser is {user}"))
 }
 
 /// The type that the K lines give to the map, or the fallback of `-i`.

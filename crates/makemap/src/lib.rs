@@ -1,11 +1,13 @@
 //! makemap: lookup maps from text, text from maps, and look-ups.
 //!
 //! [`options`] turns arguments into a value, [`grammar`] reads source lines as sendmail does, `host` finds out
-//! whom to trust for which type of map, `opened` which file is meant, and `build`, `unmake`, `query`, `list`,
-//! `build::convert` and `survey` are what can be asked for. What a type of map looks like on disk is not known here: `store::maps` lists the types and has the readers and
+//! whom to trust for which type of map, `opened` which file is meant, `entry` shows keys and entries, and `build`,
+//! `build::convert`, `unmake`, `query`, `list` and `survey` are the things that can be asked for. What a type of map
+//! looks like on disk is not known here: `store::maps` lists the types and has the readers and
 //! builders, so a new type needs no change in this program.
 
 mod build;
+mod entry;
 pub mod grammar;
 mod host;
 mod list;

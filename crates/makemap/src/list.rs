@@ -9,8 +9,8 @@ use crate::options::Listing;
 /// Prints the list. The type's name stands first in its line, so that a script written for makemap finds it.
 pub(crate) fn list(io: &mut Io, listing: Listing) -> Result<Exit, Report> {
     if io.format() == Format::Json {
-        let all: Vec<Value> = types().iter().map(object).collect();
-        return io.out().json(&all).map(|()| Exit::OK);
+        types().iter().try_for_each(|info| io.out().json(&object(info)))?;
+        return Ok(Exit::OK);
     }
     for info in types().iter().filter(|info| info.can_read || info.can_write) {
         let line = match listing {

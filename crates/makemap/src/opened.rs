@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cli::{Exit, Io, Report, printable};
-use safefile::Kind;
-use store::maps::{self, Map, MapError, MapName, MapType, NameError, TypeInfo, types};
+use safefile::{Kind, OpenError, Refusal, Rule};
+use store::maps::{self, Map, MapError, MapName, MapType, NameError, Readers, TypeInfo, types};
 
 use crate::host::{self, Host};
 use crate::options::{IMPLICIT, Target};
@@ -101,7 +101,25 @@ fn attempt(
         _ => Kind::Map,
     };
     let trust = host.trust(io, &path)?;
-    Ok(maps::open_named(&MapName { map_type, name: path }, kind, &trust))
+    let name = MapName { map_type, name: path };
+    match maps::open_named(&name, kind, &trust) {
+        Err(MapError::Open(OpenError::Refused(refusal))) if is_for_sendmail_to_say(info, &refusal) => {
+            match host.trust_as_sendmail(io, &name.name, &refusal)? {
+                Ok(trust) => Ok(maps::open_named(&name, kind, &trust)),
+                Err(doubt) => {
+                    let named = map_type.map_or(IMPLICIT, MapType::name);
+                    Err(unreadable(named, target, OpenError::Refused(refusal).into()).and(doubt))
+                }
+            }
+        }
+        opened => Ok(opened),
+    }
+}
+
+/// Whether the file, or a directory on its path, belongs to somebody whom sendmail may trust.
+fn is_for_sendmail_to_say(info: &TypeInfo, refusal: &Refusal) -> bool {
+    info.readers == Readers::OtherPrograms
+        && matches!(refusal.finding.rule, Rule::Owner | Rule::DirectoryOwner | Rule::LinkOwner)
 }
 
 fn map_path(target: &Target, info: &TypeInfo) -> PathBuf {

@@ -216,6 +216,7 @@ pub fn command() -> Command {
         .long_about(LONG_ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
         .override_usage(USAGE)
+        .after_help(EXITS)
         .args_override_self(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
@@ -392,6 +393,12 @@ take the type from the K line of sendmail.cf that names the map.
 A map that holds secrets (--secret, the configuration, a key that begins with AuthInfo:, a value with a \"P: or \"P= \
 token) is made so that only its owner may read it.";
 
+const EXITS: &str = "\
+Exit status: 0 done; 1 with -q, nothing was found; 64 usage; 65 faulty lines were dropped and the others stored, or a map \
+is damaged; 66 sendmail.cf cannot be read; 67 --trusted-user names nobody; 70 a fault of makemap; 71 the accounts of the \
+host cannot be asked; 73 the map cannot be made or opened, or is not safe; 74 reading or writing failed; 75 the map \
+changed while -o added to it, do it again; 78 gatepost.toml is wrong, not safe, or was named and is not there.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -479,6 +486,10 @@ mod tests {
         assert!(
             help.starts_with("Reads keys and values from standard input") && help.contains("-t <DELIMITER>")
         );
+        let exits = help.split_once("Exit status: ").expect("the exits").1;
+        for exit in [0, 1, 64, 65, 66, 67, 70, 71, 73, 74, 75, 78] {
+            assert!(exits.split_whitespace().any(|word| word == exit.to_string()), "{exit}: {exits}");
+        }
         assert!(
             matches!(parse(&["--version"]), Err(Stop::Shown(version)) if version.starts_with("makemap "))
         );

@@ -56,7 +56,28 @@ fn what_stands_between_the_quotes_is_literal() {
     good(r#""U:a b" "P:a:b <c> $d (e) \f = ,""#, ("a b", "a b", r"a:b <c> $d (e) \f = ,", None, None));
     good(r#""U:a" "P:100%%""#, ("a", "a", "100%", None, None));
     good(r#""U:a" "P:%%%%1%% %x %""#, ("a", "a", "%%1% %x %", None, None));
-    good(r#""U:a" "P=cGEicyVzMQ""#, ("a", "a", r#"pa"s%s1"#, None, None));
+    good(r#""U:a" "P=cGEicyVzMQ==""#, ("a", "a", r#"pa"s%s1"#, None, None));
+}
+
+/// sendmail decodes with `sasl_decode64`: what that refuses is no password there, and the mail goes out without one.
+#[test]
+fn base64_is_what_sendmail_takes_for_it() {
+    good(r#""U:a" "P=YQ==""#, ("a", "a", "a", None, None));
+    good(r#""U:a" "P=YR==""#, ("a", "a", "a", None, None));
+    good(r#""U:a" "P=YWI=""#, ("a", "a", "ab", None, None));
+    for unpadded in ["YQ", "YQ=", "YWI", "YWJj=", "YQ==YQ==", "YQ== "] {
+        bad(&format!(r#""U:a" "P={unpadded}""#), 10, Fault::Base64);
+    }
+}
+
+#[test]
+fn a_carriage_return_ends_the_line_and_no_more() {
+    good("\"U:a\" \"P:b\"\r", ("a", "a", "b", None, None));
+    good("\"U:a\" \"P:b\" \r", ("a", "a", "b", None, None));
+    bad("\"U:a\"\r", 6, Fault::NoPassword);
+    bad("\"U:a\" \"P:b\r\"\r", 10, Fault::Control);
+    bad("\"U:a\"\r\"P:b\"", 6, Fault::AfterQuote);
+    bad("\"U:a\" \"P:b\r", 7, Fault::NotClosed);
 }
 
 #[test]
@@ -131,7 +152,9 @@ fn keys_and_values_that_hold_secrets() {
         (r#"ERROR:"550 P: no""#, false),
     ] {
         assert_eq!(holds_secret(b"host.example", value.as_bytes()), expected, "{value}");
+        assert_eq!(holds_secret(value.as_bytes(), b""), expected, "{value} as a key");
     }
+    assert_eq!(password_token(br#"host "u:a" "p:b" "P=Yw==""#), Some(11));
 }
 
 proptest! {

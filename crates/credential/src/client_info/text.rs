@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use crate::client_info::ClientInfo;
 use crate::password::MAX_PASSWORD;
 use crate::secret::Secret;
-use crate::verifier::octets::{BASE64, from_base64};
+use crate::verifier::octets::{BASE64_PADDED, from_base64};
 
 /// Why a value is no client-info entry, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {what}")]
+#[error("column {column} of the value: {what}")]
 pub struct ClientInfoError {
     /// Where in the value, in octets counted from 1.
     pub column: usize,
@@ -74,6 +74,8 @@ pub(super) fn parse(value: &[u8]) -> Result<ClientInfo, ClientInfoError> {
     if value.len() > ClientInfo::MAX_VALUE {
         return Err(at(ClientInfo::MAX_VALUE, Fault::TooLong));
     }
+    // A text of CRLF lines leaves its CR in the map, where sendmail takes it for a blank.
+    let value = value.strip_suffix(b"\r").unwrap_or(value);
     let mut cursor = Cursor { value, next: 0 };
     let mut found = Found::default();
     let mut count = 0;
@@ -140,7 +142,7 @@ fn decode(start: usize, inside: &[u8]) -> Result<Token, ClientInfoError> {
     let text = match inside.get(1) {
         Some(b':') => literal(text_start, text)?,
         Some(b'=') => {
-            from_base64(&BASE64, text, ClientInfo::MAX_VALUE).ok_or(at(text_start, Fault::Base64))?
+            from_base64(&BASE64_PADDED, text, ClientInfo::MAX_VALUE).ok_or(at(text_start, Fault::Base64))?
         }
         _ => return Err(at(start + 2, Fault::Delimiter)),
     };

@@ -11,6 +11,15 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Base64 as `sasl_decode64` takes it, with which sendmail reads client-info: the padding has to be there, and the spare
+/// bits of the last character may be anything.
+pub(crate) const BASE64_PADDED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Base64 as in PHC strings: without padding.
 pub(crate) const BASE64_UNPADDED: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, base64::engine::general_purpose::NO_PAD);

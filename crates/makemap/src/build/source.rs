@@ -3,12 +3,13 @@
 use std::io::Read;
 
 use cli::progress::{Progress, Work};
-use cli::{Exit, Io, Report, printable};
+use cli::{Exit, Format, Io, Report, printable};
 use credential::{ClientInfo, ClientInfoError, client_info};
 use safefile::{Kind, Trust};
 use store::maps::sort::{Line, Sorter};
 use zeroize::Zeroizing;
 
+use crate::entry::{self, Object};
 use crate::grammar::{Entry, Fault, Piece, Splitter};
 use crate::options::{Building, Target};
 
@@ -17,8 +18,10 @@ use crate::options::{Building, Target};
 pub(super) struct Tally {
     /// How many lines were dropped.
     pub(super) faults: u64,
-    /// Whether there is a password in it.
+    /// Whether there is a password in what goes into the map.
     pub(super) secrecy: Secrecy,
+    /// Whether there is one in the text, the lines that were dropped included.
+    pub(super) text: Secrecy,
 }
 
 /// Whether something may be read by others than its owner.
@@ -111,29 +114,38 @@ impl Taker<'_> {
     }
 
     fn take(&mut self, number: u64, piece: Piece<'_>) -> Result<(), Report> {
-        let entry = match piece {
-            Piece::Line(line) => self.building.grammar.read(line),
-            Piece::TooLong => Err(Fault::TooLong),
+        let line = match piece {
+            Piece::Line(line) => line,
+            Piece::TooLong(octets) => {
+                self.fault(number, Secrecy::of(octets, b""), Fault::TooLong);
+                return Ok(());
+            }
         };
-        match entry {
+        match self.building.grammar.read(line) {
             Ok(None) => {}
             Ok(Some(entry)) => match malformed(entry) {
-                Some(error) => self.fault(number, format!("key {}: {error}", printable::octets(entry.key))),
+                Some(error) => {
+                    let cause = format!("key {}: {error}", entry::key(entry.key));
+                    self.fault(number, Secrecy::of(entry.key, entry.value), cause);
+                }
                 None => self.entry(number, entry)?,
             },
-            Err(fault) => self.fault(number, fault),
+            Err(fault) => self.fault(number, Secrecy::of(line, b""), fault),
         }
         Ok(())
     }
 
-    fn fault(&mut self, number: u64, cause: impl std::fmt::Display) {
+    /// A line that is dropped; a password in it still stands in the text.
+    fn fault(&mut self, number: u64, secrecy: Secrecy, cause: impl std::fmt::Display) {
         self.tally.faults += 1;
+        self.tally.text = self.tally.text.max(secrecy);
         beside(self.progress.as_ref(), || complain(self.io, self.target, number, cause));
     }
 
     fn entry(&mut self, number: u64, entry: Entry<'_>) -> Result<(), Report> {
         let secrecy = Secrecy::of(entry.key, entry.value);
         self.tally.secrecy = self.tally.secrecy.max(secrecy);
+        self.tally.text = self.tally.text.max(secrecy);
         if self.building.verbose {
             beside(self.progress.as_ref(), || show(self.io, entry, secrecy))?;
         }
@@ -169,17 +181,21 @@ fn malformed(entry: Entry<'_>) -> Option<ClientInfoError> {
     client_info::is_authinfo_key(entry.key).then(|| ClientInfo::parse(entry.value).err()).flatten()
 }
 
-/// An entry as `-v` shows it, in makemap's form; a value with a password in it is not shown.
+/// An entry as `-v` shows it, in makemap's form; what holds a password is not shown.
 fn show(io: &mut Io, entry: Entry<'_>, secrecy: Secrecy) -> Result<(), Report> {
+    let key = &*entry::without_password(entry.key);
     let value = match secrecy {
         Secrecy::Open => entry.value,
         Secrecy::Secret => b"(secret)",
     };
+    if io.format() == Format::Json {
+        return io.out().json(&Object { key, value });
+    }
     if io.out().is_terminal() {
-        let (key, value) = (printable::octets(entry.key), printable::octets(value));
+        let (key, value) = (printable::octets(key), printable::octets(value));
         return io.out().line(format_args!("key=`{key}', val=`{value}'"));
     }
-    for part in [b"key=`", entry.key, b"', val=`", value, b"'\n"] {
+    for part in [b"key=`", key, b"', val=`", value, b"'\n"] {
         io.out().octets(part)?;
     }
     Ok(())

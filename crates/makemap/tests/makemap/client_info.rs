@@ -26,7 +26,7 @@ fn a_malformed_entry_is_dropped_and_told_with_its_line() {
         ("AuthInfo:h \"X:s3cret\" \"P:s3cret\"\n", Some("column")),
         ("AuthInfo:h \"U:a\" \"P=s3cret!\"\n", Some("column")),
         ("AuthInfo:h \"U:a\"\n", Some("key authinfo:h")),
-        ("AuthInfo:h U:a P:s3cret\n", Some("column 1")),
+        ("AuthInfo:h U:a P:s3cret\n", Some("column 1 of the value: ")),
     ];
     for (line, complaint) in rows {
         let bench = Bench::new();
@@ -53,6 +53,37 @@ fn a_malformed_entry_is_dropped_and_told_with_its_line() {
             }
         }
     }
+}
+
+/// With another separator than was meant the password is a part of the key, which messages show.
+#[test]
+fn no_message_shows_a_password_that_became_a_key() {
+    let line = "AuthInfo:h \"U:a\" \"P:s3cret\"\n";
+    let other = "host \"U:a\" \"p=czNjcmV0\"\n";
+    let rows: [(&[&str], &str, &str); 4] = [
+        (&["-t|"], line, "no RHS for LHS authinfo:h \"u:a\" (secret)"),
+        (&["-t|", "-e"], line, "key authinfo:h \"u:a\" (secret): column 1 of the value"),
+        (&["-t|", "-e"], other, "key host \"u:a\" (secret): duplicate key"),
+        (&["-t|", "-e", "-v"], other, "key host \"u:a\" (secret): duplicate key"),
+    ];
+    for (options, source, complaint) in rows {
+        let bench = Bench::new();
+        let said = run(&mut bench.ours(options.iter().chain(&["redb", "m"])), source.repeat(2).as_bytes());
+        let said = said.expect(65);
+        let told = said.text() + &String::from_utf8_lossy(&said.out).to_ascii_lowercase();
+        assert!(!told.contains("s3cret") && !told.contains("cznjcmv0"), "{options:?}: {told}");
+        assert!(told.contains(complaint), "{options:?}: {told}");
+        assert_eq!(mode(&bench, "m.redb"), if source == other { 0o600 } else { 0o640 }, "{options:?}");
+    }
+}
+
+#[test]
+fn lines_that_end_in_crlf_are_entries() {
+    let bench = Bench::new();
+    let said = run(&mut bench.ours(["redb", "m"]), ENTRY.replace('\n', "\r\n").as_bytes()).expect(0);
+    assert_eq!(said.err, [""; 0]);
+    let said = run(&mut bench.ours(["-q", "authinfo:mail.gate.test", "redb", "m"]), b"").expect(0);
+    assert!(said.out.ends_with(b"\"M:PLAIN\"\r\n"), "the octets are those of the source");
 }
 
 #[test]
@@ -141,20 +172,39 @@ fn a_text_that_others_may_read_is_warned_of() {
     let bench = Bench::new();
     bench.write("authinfo", ENTRY.as_bytes());
     bench.write("access", b"a b\n");
-    let build = |text: &str, permissions: u32| -> Said {
+    let build = |text: &str, permissions: u32, exit: i32| -> Said {
         fs::set_permissions(bench.path(text), Permissions::from_mode(permissions)).unwrap();
         let mut command = bench.ours(["redb", "m"]);
         let output = command.stdin(Stdio::from(File::open(bench.path(text)).unwrap())).output().unwrap();
-        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.status.code(), Some(exit));
         let err = String::from_utf8(output.stderr).unwrap();
-        Said { exit: 0, out: output.stdout, err: err.lines().map(Into::into).collect() }
+        Said { exit, out: output.stdout, err: err.lines().map(Into::into).collect() }
     };
-    assert_eq!(build("authinfo", 0o600).err, [""; 0]);
-    let said = build("authinfo", 0o640);
+    assert_eq!(build("authinfo", 0o600, 0).err, [""; 0]);
+    let said = build("authinfo", 0o640, 0);
     assert!(said.text().contains("warning: ") && said.text().contains("(group-readable)"), "{said:?}");
-    let said = build("authinfo", 0o604);
+    let said = build("authinfo", 0o604, 0);
     let file = bench.path("authinfo");
     assert!(said.text().contains(&format!("makemap: warning: {}: the text holds passwords", file.display())));
     assert!(said.text().contains(&format!("fix: chmod o-r {}", file.display())), "{said:?}");
-    assert_eq!(build("access", 0o644).err, [""; 0], "no passwords, no warning");
+    assert_eq!(build("access", 0o644, 0).err, [""; 0], "no passwords, no warning");
+    // A line that is dropped stands in the text all the same.
+    let long = format!("k \"P:s3cret\" {}\n", "x".repeat(1100));
+    for faulty in [
+        "AuthInfo:h \"U:a\" \"P:s3cret\n",
+        "AuthInfo:h \"U:a\"\n \"P:s3cret\"\n",
+        "x y\n \"P:s3cret\"\n",
+        "\"P=czNjcmV0\"\n",
+        &long,
+    ] {
+        bench.write("faulty", faulty.as_bytes());
+        let said = build("faulty", 0o644, 65);
+        assert!(said.text().contains("the text holds passwords"), "{faulty}: {said:?}");
+        assert_eq!(mode(&bench, "m.redb"), 0o600, "that of the map before");
+    }
+    fs::remove_file(bench.path("m.redb")).unwrap();
+    build("faulty", 0o644, 65);
+    assert_eq!(mode(&bench, "m.redb"), 0o640, "no password is in the map");
+    bench.write("faulty", b" x\n");
+    assert!(!build("faulty", 0o644, 65).text().contains("the text holds passwords"));
 }

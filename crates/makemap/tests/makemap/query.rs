@@ -3,7 +3,7 @@
 use crate::bench::{Bench, run};
 
 /// Copies a file that real programs wrote into the directory.
-fn fixture(bench: &Bench, name: &str, to: &str) {
+pub(crate) fn fixture(bench: &Bench, name: &str, to: &str) {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/maps");
     bench.write(to, &std::fs::read(format!("{fixtures}/{name}")).unwrap());
 }
@@ -91,4 +91,25 @@ fn implicit_is_the_type_that_the_file_has() {
     assert!(said.text().contains("two maps of that name"), "{said:?}");
     let said = run(&mut bench.ours(["-u", "implicit", "nothing"]), b"").expect(73);
     assert!(said.text().contains("no such file"), "{said:?}");
+}
+
+#[test]
+fn answers_are_objects_for_programs() {
+    let bench = Bench::new();
+    run(&mut bench.ours(["-t:", "redb", "m"]), b"a b:1\t\"x\"\nc:\xff\\\n").expect(0);
+    let ask = |arguments: &[&str], input: &[u8]| {
+        let said = run(&mut bench.ours(["--format", "json"].iter().chain(arguments)), input).expect(0);
+        let lines = String::from_utf8(said.out).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    let first = |key: &str| serde_json::json!({"key": key, "value": "1\\t\"x\""});
+    let second = serde_json::json!({"key": "c", "value": "\\xff\\\\"});
+    assert_eq!(ask(&["-q", "A b", "redb", "m"], b""), [first("A b")], "the key as it was asked for");
+    assert_eq!(ask(&["-q", "-", "redb", "m"], b"c\nnone\na b\n"), [second.clone(), first("a b")]);
+    assert_eq!(ask(&["-u", "redb", "m"], b""), [first("a b"), second]);
+    let shown = ask(&["-v", "redb", "n"], b"k v\nauthinfo:h \"U:a\" \"P:b\"\n");
+    assert_eq!(shown[0], serde_json::json!({"key": "k", "value": "v"}));
+    assert_eq!(shown[1], serde_json::json!({"key": "authinfo:h", "value": "(secret)"}));
+    let said = run(&mut bench.ours(["--format", "json", "-q", "none", "redb", "m"]), b"").expect(1);
+    assert_eq!((said.out, said.err), (vec![], vec![]));
 }

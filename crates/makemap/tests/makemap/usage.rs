@@ -1,12 +1,13 @@
 //! The command line as built: usage errors, lists of types, sendmail.cf.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use tests::need;
 use tests::terminal::{CTRL_D, Terminal};
 
 use crate::bench::{Bench, Said, run};
-use crate::reasons;
+use crate::{query, reasons};
 
 #[test]
 fn usage_errors_exit_64_with_the_usage() {
@@ -48,8 +49,13 @@ fn lists_of_types_act_when_they_are_reached() {
     assert_eq!(list(&["-x"]), "redb:redb\nhash:db\nbtree:db\ncdb:cdb\nlmdb:lmdb\ngdbm:gdbm\nimplicit:\n");
     assert_eq!(list(&["-l", "-z", "--no"]), list(&["-l"]));
     assert!(list(&["-l"]).contains("redb      build, read\nhash      build, read\n"));
-    let json: serde_json::Value = serde_json::from_str(&list(&["--format", "json", "-l"])).unwrap();
-    assert_eq!(json[0], serde_json::json!({"type": "redb", "suffix": ".redb", "read": true, "build": true}));
+    let objects = list(&["--format", "json", "-l"]);
+    let objects: Vec<serde_json::Value> =
+        objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        objects[0],
+        serde_json::json!({"type": "redb", "suffix": ".redb", "read": true, "build": true})
+    );
 }
 
 #[test]
@@ -126,6 +132,17 @@ fn a_sendmail_cf_that_is_named_has_to_be_there() {
     run(&mut theirs, b"a b\n").expect(66);
 }
 
+#[test]
+fn a_directory_is_no_sendmail_cf() {
+    reasons::check("a directory was not meant, and nobody is named in it");
+    let bench = Bench::new();
+    bench.fresh("d");
+    let said = run(&mut bench.ours(["-C", "d", "redb", "m"]), b"a b\n").expect(66);
+    assert!(said.text().contains("d: unsafe map (not-regular): "), "{said:?}");
+    let Ok(mut theirs) = bench.theirs(["-C", "d", "hash", "m"]) else { return };
+    run(&mut theirs, b"a b\n").expect(0);
+}
+
 /// Runs ours where /etc is this directory, and without `-C`.
 fn under_etc(bench: &Bench, arguments: &[&str]) -> Option<Said> {
     let mut command = need::own_mounts().ok()?;
@@ -161,6 +178,80 @@ fn the_sendmail_cf_of_the_host_is_read_only_for_what_needs_it() {
     }
     let Some(said) = under_etc(&bench, &["cf", "m"]) else { return };
     assert!(said.expect(66).text().contains("(directory-owner): /etc/mail: "));
+}
+
+/// A map as sendmail's own makemap leaves it on a stock Debian: of the TrustedUser that sendmail.cf names.
+fn map_of_sendmails(bench: &Bench, kind: &str) {
+    let file = if kind == "hash" { "access.db" } else { "access-btree.db" };
+    query::fixture(bench, file, "m.db");
+    std::os::unix::fs::chown(bench.path("m.db"), Some(4242), Some(0)).unwrap();
+    std::fs::set_permissions(bench.path("m.db"), Permissions::from_mode(0o640)).unwrap();
+    bench.fresh("etc");
+    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\nsmmta:x:4242:4242::/:/bin/false\n");
+    bench.write("etc/group", b"root:x:0:\n");
+    bench.fresh("etc/mail");
+    bench.fresh("etc/gatepost");
+    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=smmta\n");
+}
+
+#[test]
+fn a_map_of_sendmails_trusted_user_is_read() {
+    if need::root().is_err() {
+        return;
+    }
+    let bench = Bench::new();
+    for kind in ["hash", "btree"] {
+        map_of_sendmails(&bench, kind);
+        let Some(said) = under_etc(&bench, &["-u", kind, "m"]) else { return };
+        let dump = String::from_utf8(said.expect(0).out).unwrap();
+        let (key, value) = dump.lines().next().unwrap().split_once('\t').unwrap();
+        for arguments in [["-fq", key, kind, "m"], ["-fq", key, "implicit", "m"]] {
+            let Some(said) = under_etc(&bench, &arguments) else { return };
+            let said = said.expect(0);
+            assert_eq!((said.out, said.err), (format!("{value}\n").into_bytes(), vec![]), "{arguments:?}");
+        }
+    }
+    // Whom sendmail.cf does not name is a stranger, and nobody proposes to trust him.
+    for cf in [&b"O TrustedUser=root\n"[..], b"", b"O TrustedUser=4343\n"] {
+        bench.write("etc/mail/sendmail.cf", cf);
+        let Some(said) = under_etc(&bench, &["-u", "btree", "m"]) else { return };
+        let said = said.expect(73);
+        assert!(said.text().contains("unsafe map (owner): "), "{said:?}");
+        assert!(!said.text().contains("--trusted-user"), "{said:?}");
+    }
+}
+
+#[test]
+fn an_unsafe_sendmail_cf_is_not_believed_and_the_refusal_says_what_is() {
+    reasons::check("who can replace sendmail.cf could name himself there");
+    if need::root().is_err() {
+        return;
+    }
+    let bench = Bench::new();
+    map_of_sendmails(&bench, "hash");
+    std::os::unix::fs::chown(bench.path("etc/mail"), Some(4242), None).unwrap();
+    for kind in ["hash", "implicit"] {
+        let Some(said) = under_etc(&bench, &["-u", kind, "m"]) else { return };
+        let said = said.expect(73);
+        assert!(
+            said.err[0].starts_with(&format!("makemap: error opening type {kind} map m: m.db: ")),
+            "{said:?}"
+        );
+        assert!(said.text().contains("unsafe map (owner): "), "{said:?}");
+        assert!(said.text().contains("sendmail.cf: unsafe map (directory-owner): /etc/mail: "), "{said:?}");
+        assert!(said.text().contains("fix: --trusted-user smmta, if you know "), "{said:?}");
+        let Some(said) = under_etc(&bench, &["--trusted-user", "smmta", "-u", kind, "m"]) else { return };
+        assert_eq!(said.expect(0).err, [""; 0]);
+    }
+    // The lines that were told make sendmail.cf one that is believed.
+    let Some(said) = under_etc(&bench, &["-u", "hash", "m"]) else { return };
+    let lines =
+        said.err.iter().skip_while(|line| !line.ends_with("fix: in gatepost.toml, for this file:")).skip(1);
+    let told: Vec<_> = lines.take(4).map(|line| line.trim_start()).collect();
+    assert_eq!(told[1], "path = \"/etc/mail/sendmail.cf\"", "{said:?}");
+    bench.write("etc/gatepost/gatepost.toml", told.join("\n").as_bytes());
+    let Some(said) = under_etc(&bench, &["-u", "hash", "m"]) else { return };
+    assert_eq!(said.expect(0).err, [""; 0]);
 }
 
 #[test]
