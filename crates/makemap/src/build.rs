@@ -15,7 +15,8 @@ use cli::{Exit, Io, Report, printable};
 use safefile::{Kind, ReplaceError, Replacement};
 use store::maps::sort::{DuplicateKeys, Line, Policy, SortedRecord, Sorter};
 use store::maps::{
-    self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence, Record, Volume,
+    self, BuildError, Duplicates, Keys, Making, Map, MapError, MapName, MapType, Occurrence, Record, Values,
+    Volume,
 };
 
 use crate::entry;
@@ -31,11 +32,12 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let plan = Plan::make(io, host, target, building)?;
     let replacement = plan.begin(plan.secrecy)?;
     let old = if building.append { Some(plan.open_old()?) } else { None };
-    let policy = policy(old.as_deref(), building).map_err(|cause| plan.cannot(cause))?;
     let scratch = replacement.scratch().map_err(|error| plan.failed(error))?;
     let mut sorter = Sorter::new(plan.map_type.order(), SORTED_IN_MEMORY, move || Ok(scratch));
     let taken = old.as_deref().map(|old| plan.take_old(old, &mut sorter)).transpose()?.unwrap_or_default();
     let building = &building.with_keys_of(&taken);
+    let duplicates = old.as_deref().map(|old| taken.duplicates(old, building));
+    let policy = policy(duplicates, building).map_err(|cause| plan.cannot(cause))?;
     let tally = source::read(io, target, building, &mut sorter)?;
     let mut replacement = plan.settle(io, replacement, taken.secrecy.max(tally.secrecy))?;
     if tally.text == Secrecy::Secret {
@@ -44,7 +46,8 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     if let Some(old) = &old {
         replacement.only_over(old.stamp());
     }
-    let making = plan.making(old.as_deref(), sorter.volume());
+    let duplicates = duplicates.unwrap_or(plan.duplicates());
+    let making = plan.making(old.as_deref(), duplicates, sorter.volume());
     let duplicates = plan.write(io, replacement, &making, sorter, policy)?;
     conclude(io, target, &tally, duplicates)
 }
@@ -65,7 +68,7 @@ impl<'a> Plan<'a> {
         if !map_type.info().can_write {
             return Err(host::cannot_open(map_type.name(), target, BuildError::CannotWrite(map_type)));
         }
-        if building.duplicates && !map_type.info().can_duplicate {
+        if building.duplicates && map_type.info().values == Values::One {
             return Err(host::cannot_open(map_type.name(), target, "it holds one value for each key"));
         }
         let path = map_type.path(Path::new(&target.name));
@@ -134,10 +137,14 @@ impl<'a> Plan<'a> {
         Ok(taken)
     }
 
-    fn making(&self, old: Option<&dyn Map>, volume: Volume) -> Making {
-        let new = if self.building.duplicates { Duplicates::Allowed } else { Duplicates::Refused };
+    /// Whether a new map is to have several values for a key.
+    fn duplicates(&self) -> Duplicates {
+        if self.building.duplicates { Duplicates::Allowed } else { Duplicates::Refused }
+    }
+
+    fn making(&self, old: Option<&dyn Map>, duplicates: Duplicates, volume: Volume) -> Making {
         Making {
-            duplicates: old.map_or(new, Map::duplicates),
+            duplicates,
             keys: keys(old, self.building.grammar.case),
             volume,
             made_by: concat!("makemap ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -243,6 +250,16 @@ impl Taken {
         }
         true
     }
+
+    /// Whether the map was made to hold several values for a key; where its type does not tell, by what is in it and
+    /// what is wished.
+    fn duplicates(&self, map: &dyn Map, building: &Building) -> Duplicates {
+        match map.map_type().info().values {
+            Values::One | Values::AsMade => map.duplicates(),
+            Values::Any if self.further > 0 || building.duplicates => Duplicates::Allowed,
+            Values::Any => Duplicates::Refused,
+        }
+    }
 }
 
 impl Building {
@@ -256,8 +273,8 @@ impl Building {
 
 /// What becomes of a key that is there already. A map keeps the kind it was made as: `-d` does not turn one without
 /// duplicates into one with, and in one with them `-r` adds (sendmail's makemap does the same).
-fn policy(old: Option<&dyn Map>, building: &Building) -> Result<Policy, &'static str> {
-    match old.map(Map::duplicates) {
+fn policy(old: Option<Duplicates>, building: &Building) -> Result<Policy, &'static str> {
+    match old {
         Some(Duplicates::Refused) if building.duplicates => {
             Err("Invalid argument: the map was made without -d, so it takes one value for each key")
         }

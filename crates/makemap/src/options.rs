@@ -123,7 +123,7 @@ pub struct Building {
 
 impl Building {
     /// Records go from one map into another as they are.
-    pub(crate) fn copying(duplicates: bool) -> Self {
+    pub(crate) fn copying() -> Self {
         let grammar = Grammar {
             separator: Separator::Blank,
             comment: None,
@@ -132,7 +132,7 @@ impl Building {
         };
         Self {
             grammar,
-            duplicates,
+            duplicates: false,
             append: false,
             replace: false,
             terminating_nul: false,

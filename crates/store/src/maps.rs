@@ -21,7 +21,7 @@ use safefile::{Kind, OpenError, ReplaceError, Replacement, SafeFile, Stamp, Trus
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use name::{MapName, MapType, NameError, Readers, TypeInfo, types};
+pub use name::{MapName, MapType, NameError, Readers, TypeInfo, Values, types};
 
 /// Opens a map: `hash:/etc/mail/access`, or a path without a type, which the magic number then decides.
 ///

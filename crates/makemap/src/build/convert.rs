@@ -7,7 +7,7 @@ use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
 use serde_json::json;
 use store::maps::sort::{Policy, Sorter};
-use store::maps::{self, Duplicates, Map, MapName, MapType, Occurrence, Record, types};
+use store::maps::{self, Duplicates, Map, MapName, MapType, Occurrence, Record, Values, types};
 
 use super::{Line, Plan, SORTED_IN_MEMORY, Taken};
 use crate::host::Host;
@@ -21,9 +21,8 @@ pub(crate) fn convert(io: &mut Io, options: &Options, old: &Named, new: &Named) 
     let host = Host::ask(io, options, &source)?;
     let map = opened::open(io, &host, &source)?;
     let host = Host::ask(io, options, &target)?;
-    let building = Building::copying(map.duplicates() == Duplicates::Allowed);
     let conversion = Conversion { map: &*map, source: &source, options, print: Print::new() };
-    conversion.run(io, &host, &target, &building)
+    conversion.run(io, &host, &target)
 }
 
 struct Conversion<'a> {
@@ -34,20 +33,23 @@ struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
-    fn run(&self, io: &mut Io, host: &Host, target: &Target, wanted: &Building) -> Result<Exit, Report> {
-        let can_duplicate = host.map_type.is_none_or(|map_type| map_type.info().can_duplicate);
-        let building = Building { duplicates: wanted.duplicates && can_duplicate, ..*wanted };
+    fn run(&self, io: &mut Io, host: &Host, target: &Target) -> Result<Exit, Report> {
+        let building = Building::copying();
         let plan = Plan::make(io, host, target, &building)?;
         let begun = plan.begin(plan.secrecy)?;
         let scratch = begun.scratch().map_err(|error| plan.failed(error))?;
         let mut sorter = Sorter::new(plan.map_type.order(), SORTED_IN_MEMORY, move || Ok(scratch));
         let (taken, read) = self.take(io, &plan, &mut sorter)?;
+        let can_duplicate = plan.map_type.info().values != Values::One;
         if taken.further > 0 && !can_duplicate {
             return Err(several(&plan, taken.further));
         }
+        let duplicates = match taken.duplicates(self.map, &building) {
+            Duplicates::Allowed if can_duplicate => Duplicates::Allowed,
+            _ => Duplicates::Refused,
+        };
         let replacement = plan.settle(io, begun, taken.secrecy)?;
-        let making = plan.making(Some(self.map), sorter.volume());
-        let making = maps::Making { duplicates: duplicates(&building), ..making };
+        let making = plan.making(Some(self.map), duplicates, sorter.volume());
         drop(plan.write(io, replacement, &making, sorter, Policy::AllStay)?);
         self.compare(io, &plan, host, read)?;
         self.conclude(io, &plan, &taken)
@@ -110,12 +112,9 @@ impl Conversion<'_> {
     }
 }
 
-fn duplicates(building: &Building) -> Duplicates {
-    if building.duplicates { Duplicates::Allowed } else { Duplicates::Refused }
-}
-
 fn several(plan: &Plan<'_>, further: u64) -> Report {
-    let holding = types().iter().filter(|info| info.can_write && info.can_duplicate).map(|info| info.name);
+    let holding =
+        types().iter().filter(|info| info.can_write && info.values != Values::One).map(|info| info.name);
     let holding: Vec<_> = holding.collect();
     let cause =
         format!("the old map has {further} further values of keys, and this type holds one for each key");

@@ -18,13 +18,13 @@ enum There {
 /// What a run leaves: its exit, a part of its message, and the content of the map afterwards (none: what was there
 /// is unchanged, octet for octet).
 #[derive(Clone, Copy)]
-struct Outcome(i32, &'static str, Option<&'static str>);
+struct Outcome<'a>(i32, &'a str, Option<&'static str>);
 
 struct Row {
     there: There,
     arguments: &'static [&'static str],
     input: &'static str,
-    theirs: Outcome,
+    theirs: Outcome<'static>,
     /// Ours does the same; its words for it.
     ours: &'static str,
 }
@@ -237,7 +237,7 @@ fn contents(bench: &Bench, name: &str) -> Option<Vec<u8>> {
 fn check(
     number: usize,
     said: &Said,
-    Outcome(exit, message, content): Outcome,
+    Outcome(exit, message, content): Outcome<'_>,
     before: Option<&Vec<u8>>,
     after: Option<&Vec<u8>>,
     dump: impl Fn() -> Vec<u8>,

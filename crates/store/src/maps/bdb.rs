@@ -5,7 +5,7 @@ use mapfile::Format;
 
 use super::joint::{Guard, Joint};
 use super::sort::Order;
-use super::{MapType, Readers, TypeInfo};
+use super::{MapType, Readers, TypeInfo, Values};
 
 pub(super) const HASH: TypeInfo = TypeInfo {
     map_type: MapType::Hash,
@@ -13,7 +13,7 @@ pub(super) const HASH: TypeInfo = TypeInfo {
     suffix: ".db",
     can_read: true,
     can_write: true,
-    can_duplicate: true,
+    values: Values::AsMade,
     readers: Readers::OtherPrograms,
 };
 

@@ -4,7 +4,7 @@ use mapfile::Format;
 
 use super::joint::{Guard, Joint};
 use super::sort::Order;
-use super::{MapType, Readers, TypeInfo};
+use super::{MapType, Readers, TypeInfo, Values};
 
 pub(super) const CDB: TypeInfo = TypeInfo {
     map_type: MapType::Cdb,
@@ -12,7 +12,7 @@ pub(super) const CDB: TypeInfo = TypeInfo {
     suffix: ".cdb",
     can_read: true,
     can_write: true,
-    can_duplicate: true,
+    values: Values::Any,
     readers: Readers::OtherPrograms,
 };
 

@@ -6,7 +6,7 @@ use mapfile::Format;
 
 use super::joint::{Guard, Joint};
 use super::sort::Order;
-use super::{MapType, Readers, TypeInfo};
+use super::{MapType, Readers, TypeInfo, Values};
 
 pub(super) const GDBM: TypeInfo = TypeInfo {
     map_type: MapType::Gdbm,
@@ -14,7 +14,7 @@ pub(super) const GDBM: TypeInfo = TypeInfo {
     suffix: ".gdbm",
     can_read: true,
     can_write: false,
-    can_duplicate: false,
+    values: Values::One,
     readers: Readers::OtherPrograms,
 };
 

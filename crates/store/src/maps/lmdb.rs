@@ -4,7 +4,7 @@ use mapfile::Format;
 
 use super::joint::{Guard, Joint};
 use super::sort::Order;
-use super::{MapType, Readers, TypeInfo};
+use super::{MapType, Readers, TypeInfo, Values};
 
 pub(super) const LMDB: TypeInfo = TypeInfo {
     map_type: MapType::Lmdb,
@@ -12,7 +12,7 @@ pub(super) const LMDB: TypeInfo = TypeInfo {
     suffix: ".lmdb",
     can_read: true,
     can_write: true,
-    can_duplicate: false,
+    values: Values::One,
     readers: Readers::OtherPrograms,
 };
 

@@ -92,10 +92,21 @@ pub struct TypeInfo {
     pub can_read: bool,
     /// Whether such files are written.
     pub can_write: bool,
-    /// Whether a key may have several values.
-    pub can_duplicate: bool,
+    /// How many values a key may have.
+    pub values: Values,
     /// Who reads such files: it decides who is to own a new one.
     pub readers: Readers,
+}
+
+/// How many values the keys of a type may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Values {
+    /// One.
+    One,
+    /// Several, where the file says so.
+    AsMade,
+    /// Several, and no file says whether it was meant to: one without such a key is as one that was made without.
+    Any,
 }
 
 /// Who reads the files of a type.

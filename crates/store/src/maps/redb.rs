@@ -24,7 +24,7 @@ use safefile::{SafeFile, Stamp};
 use zeroize::Zeroizing;
 
 use super::{
-    Duplicates, Keys, Map, MapError, MapType, Occurrence, Readers, Record, Records, TypeInfo, Value,
+    Duplicates, Keys, Map, MapError, MapType, Occurrence, Readers, Record, Records, TypeInfo, Value, Values,
 };
 use crate::guard::{self, Trouble};
 use crate::wait::Wait;
@@ -40,7 +40,7 @@ pub(super) const REDB: TypeInfo = TypeInfo {
     suffix: ".redb",
     can_read: true,
     can_write: true,
-    can_duplicate: true,
+    values: Values::AsMade,
     readers: Readers::Gatepost,
 };
 
