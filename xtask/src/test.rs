@@ -16,6 +16,7 @@ const PEERS: &[(&str, &str)] = &[
     ("sendmail-bin", "/usr/sbin/makemap"),
     ("db5.3-util", "/usr/bin/db5.3_dump"),
     ("db-util", "/usr/bin/db_load"),
+    ("gdbmtool", "/usr/bin/gdbm_dump"),
     ("acl", "/usr/bin/setfacl"),
     ("util-linux", "/usr/bin/setsid"),
     // For DB_File, which deletes from maps as old programs did.

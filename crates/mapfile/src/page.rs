@@ -99,6 +99,13 @@ impl Order {
             Self::Big => u32::from_be_bytes(octets),
         }
     }
+
+    pub(crate) fn u64(self, octets: [u8; 8]) -> u64 {
+        match self {
+            Self::Little => u64::from_le_bytes(octets),
+            Self::Big => u64::from_be_bytes(octets),
+        }
+    }
 }
 
 /// A run of octets of one page. What is asked for outside it is `None`, never a panic.
@@ -126,6 +133,10 @@ impl<'a> Block<'a> {
 
     pub(crate) fn u32(&self, at: usize) -> Option<u32> {
         self.array(at).map(|octets| self.order.u32(octets))
+    }
+
+    pub(crate) fn u64(&self, at: usize) -> Option<u64> {
+        self.array(at).map(|octets| self.order.u64(octets))
     }
 
     pub(crate) fn slice(&self, range: Range<usize>) -> Option<&[u8]> {
