@@ -342,7 +342,7 @@ fn altered_maps_are_damaged() {
 }
 
 #[test]
-fn berkeley_db_files_are_read_whole_and_by_pages() {
+fn files_of_other_programs_are_read_whole_and_by_pages() {
     let place = Place::new();
     for (fixture, map_type) in [
         ("access.db", MapType::Hash),
@@ -351,8 +351,13 @@ fn berkeley_db_files_are_read_whole_and_by_pages() {
         ("dup-btree.db", MapType::Btree),
         ("overflow-hash.db", MapType::Hash),
         ("be-btree.db", MapType::Btree),
+        ("transport.cdb", MapType::Cdb),
+        ("values.cdb", MapType::Cdb),
+        ("transport.lmdb", MapType::Lmdb),
+        ("values.lmdb", MapType::Lmdb),
+        ("big.gdbm", MapType::Gdbm),
     ] {
-        let path = place.fixture(fixture, "m.db");
+        let path = place.fixture(fixture, &format!("m{}", map_type.suffix()));
         let name = MapName { map_type: Some(map_type), name: place.path("m") };
         let whole = open_named(&name, Kind::Map, &trust()).unwrap();
         let settings = joint::Settings { whole: 0, ..joint::Settings::default() };
@@ -364,8 +369,70 @@ fn berkeley_db_files_are_read_whole_and_by_pages() {
         }
         assert_eq!((whole.path(), whole.map_type()), (&*path, map_type));
         assert_eq!(whole.verify().unwrap(), expected.len() as u64);
-        assert_eq!(whole.duplicates() == Duplicates::Allowed, fixture.starts_with("dup"), "{fixture}");
+        let several = fixture.starts_with("dup") || map_type.info().values == Values::Any;
+        assert_eq!(whole.duplicates() == Duplicates::Allowed, several, "{fixture}");
     }
+}
+
+#[test]
+fn every_format_has_its_type() {
+    use mapfile::Format;
+    for format in [Format::Hash, Format::Btree, Format::Cdb, Format::Lmdb, Format::Gdbm] {
+        let joints = JOINTS.iter().filter(|joint| joint.format == format);
+        assert_eq!(joints.count(), 1, "{format:?}");
+        assert_eq!(type_of(format).name(), format.name());
+    }
+    assert!(types().iter().all(|info| info.map_type == MapType::Redb || joint_of(info.map_type).is_some()));
+}
+
+/// The old file is left as it was, but for the time that tells a sendmail to open the map again.
+#[test]
+fn who_has_the_old_map_open_sees_it_whole_and_touched() {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+    for map_type in [MapType::Hash, MapType::Btree, MapType::Cdb, MapType::Lmdb] {
+        let place = Place::new();
+        let build = |value: &[u8]| {
+            let path = map_type.path(&place.path("m"));
+            let dress = Dress { owner: None, group: None, mode: 0o640 };
+            let replacement = Replacement::begin(&path, Kind::Map, &trust(), dress).unwrap();
+            let mut builder = super::build(map_type, replacement, &making(Duplicates::Refused)).unwrap();
+            builder.add(b"key", value).unwrap();
+            builder.finish().unwrap();
+            path
+        };
+        let path = build(b"old");
+        let before = fs::read(&path).unwrap();
+        let mut open = fs::File::open(&path).unwrap();
+        let then = open.metadata().unwrap().mtime();
+        let map = place.open_typed(Some(map_type), "m").unwrap();
+        build(b"new");
+        let mut still = Vec::new();
+        open.read_to_end(&mut still).unwrap();
+        let metadata = open.metadata().unwrap();
+        assert!(still == before && metadata.nlink() == 0, "{map_type}: the old file is whole and nameless");
+        assert!(metadata.mtime() > then, "{map_type}");
+        assert_eq!(map.get(b"key").unwrap().unwrap().as_slice(), b"old", "{map_type}");
+        let again = place.open_typed(Some(map_type), "m").unwrap();
+        assert_eq!(again.get(b"key").unwrap().unwrap().as_slice(), b"new", "{map_type}");
+        assert_ne!(map.stamp(), again.stamp());
+    }
+}
+
+#[test]
+fn an_lmdb_map_that_is_written_while_it_is_read_page_by_page_is_opened_again() {
+    let place = Place::new();
+    let path = place.fixture("transport.lmdb", "m.lmdb");
+    let name = MapName { map_type: None, name: path.clone() };
+    let settings = joint::Settings { whole: 0, ..joint::Settings::default() };
+    let map = open_with(&name, Kind::Map, &trust(), &settings).unwrap();
+    let mut walk = map.records();
+    assert!(walk.next().unwrap().is_ok());
+    // What a transaction does to the file: anything at all, and a later time.
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(2)).unwrap();
+    assert!(matches!(walk.next(), Some(Err(MapError::Changed { .. }))));
+    assert!(matches!(map.get(b"a"), Err(MapError::Changed { .. })));
 }
 
 #[test]
