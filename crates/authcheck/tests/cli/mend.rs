@@ -130,6 +130,39 @@ fn a_shell_may_run_what_fix_prints() {
     }
 }
 
+/// Whoever may name a file does not name what root's shell runs.
+#[test]
+fn a_name_is_no_command() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for name in ["x\n';touch owned;'", "x\u{1}\\';touch owned;'", "$(touch owned)\n", "x'`touch owned`\u{1}"]
+    {
+        let tree = Tree::of("");
+        let file = tree.at(name);
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let authcheck = |options: &[&str]| {
+            let mut authcheck = std::process::Command::new(env!("CARGO_BIN_EXE_authcheck"));
+            authcheck.args(["files", "--kind", "secret"]).args(options).arg(&file).output().unwrap()
+        };
+        for shell in ["sh", "bash"] {
+            let script = authcheck(&["--fix"]).stdout;
+            assert_eq!(
+                script.iter().filter(|octet| **octet == b'\n').count(),
+                2,
+                "one line for each command"
+            );
+            fs::write(tree.at("mend"), script).unwrap();
+            let ran =
+                std::process::Command::new(shell).arg("mend").current_dir(tree.root()).status().unwrap();
+            assert!(ran.success() && !tree.at("owned").exists(), "{shell}: {name:?}");
+            assert_eq!(authcheck(&[]).status.code(), Some(0), "{shell}: {name:?} is mended");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_no_command_mends_is_left_alone_and_said() {
     if tests::need::root().is_err() {
