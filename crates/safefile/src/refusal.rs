@@ -87,7 +87,7 @@ impl Found {
             mode: facts.mode,
             links: facts.links,
             target: facts.target.clone(),
-            entry: breach.entry.map(|(who, perms)| format!("{who}:{perms}")),
+            entry: breach.entry.map(|grant| format!("{}:{}", grant.who, grant.allows)),
         }
     }
 }
@@ -180,7 +180,8 @@ fn change(kind: Kind, facts: &Facts, breach: Breach, trust: &Trust) -> Option<Ch
         Rule::GroupReadable => Change::TakeFromGroup(reading(kind)),
         Rule::WorldReadable => Change::TakeFromOthers(reading(kind)),
         Rule::AclWritableDirectory | Rule::AclWritable | Rule::AclReadable => {
-            Change::RemoveEntry(breach.entry?.0)
+            let grant = breach.entry?;
+            Change::Narrow(grant.who, grant.harmless)
         }
         Rule::DirectoryOwner => Change::Owner(Account::root()),
         Rule::LinkOwner => Change::OwnerOfLink(Account::root()),
