@@ -20,6 +20,8 @@ pub(crate) enum Detail {
     Whole,
     /// A safe path is one line.
     UnsafeOnly,
+    /// The same, and it does not say that it is safe: the file has yet to be looked into.
+    VerdictLater,
 }
 
 /// Whether the text is coloured.
@@ -49,7 +51,7 @@ type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<Otherwis
 /// The text for one path, with its line ends.
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
     let mut out = String::new();
-    headline(&mut out, judged, colour);
+    headline(&mut out, judged, detail, colour);
     if detail == Detail::Whole || judged.is_path_at_fault() {
         components(&mut out, judged, colour);
     }
@@ -75,8 +77,9 @@ pub(crate) fn summary(verdicts: &[Verdict], colour: Colour) -> String {
 }
 
 /// `safe    secret  /etc/sasldb2  root:root 0600  (usual place of sasldb)`.
-fn headline(out: &mut String, judged: &Judged, colour: Colour) {
+fn headline(out: &mut String, judged: &Judged, detail: Detail, colour: Colour) {
     let (word, style) = match judged.verdict() {
+        Verdict::Safe if detail == Detail::VerdictLater => ("      ", SAFE),
         Verdict::Safe => ("safe  ", SAFE),
         Verdict::Unsafe => ("UNSAFE", UNSAFE),
         Verdict::Error => ("ERROR ", ERROR),

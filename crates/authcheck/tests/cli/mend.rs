@@ -148,11 +148,7 @@ fn a_name_is_no_command() {
         };
         for shell in ["sh", "bash"] {
             let script = authcheck(&["--fix"]).stdout;
-            assert_eq!(
-                script.iter().filter(|octet| **octet == b'\n').count(),
-                2,
-                "one line for each command"
-            );
+            assert_eq!(script.split(|octet| *octet == b'\n').count(), 3, "one line for each command");
             fs::write(tree.at("mend"), script).unwrap();
             let ran =
                 std::process::Command::new(shell).arg("mend").current_dir(tree.root()).status().unwrap();
