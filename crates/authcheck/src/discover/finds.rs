@@ -28,15 +28,8 @@ struct Find {
     named_by: Vec<String>,
     notes: Vec<Note>,
     if_unsafe: Vec<Note>,
-    followed: Followed,
+    not_looked_at: Vec<String>,
     chosen: Chosen,
-}
-
-/// Whether a configuration was read, and what it names looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Followed {
-    Yes,
-    No,
 }
 
 impl Finds {
@@ -52,8 +45,14 @@ impl Finds {
         let what = format!("included by {}", display_path(&host.at(by)));
         let chosen = self.chosen_by(host, by);
         self.add(path.to_owned(), Kind::Configuration, Contents::Opaque, what, chosen);
+        self.not_looked_at(path, UNREAD);
+    }
+
+    /// Notes that something which a configuration says was not gone after, and why: an error, since nobody knows what it
+    /// would have led to.
+    pub(crate) fn not_looked_at(&mut self, path: &Path, why: &str) {
         if let Some(find) = self.find(path) {
-            find.followed = Followed::No;
+            find.not_looked_at.push(why.to_owned());
         }
     }
 
@@ -83,8 +82,8 @@ impl Finds {
     ) -> Option<String> {
         self.usual(host, path, Kind::Configuration, contents, what);
         let text = host.text(path);
-        if let (None, Some(find)) = (&text, self.find(path)) {
-            find.followed = Followed::No;
+        if text.is_none() {
+            self.not_looked_at(path, UNREAD);
         }
         text
     }
@@ -143,7 +142,7 @@ impl Finds {
                 named_by: vec![by],
                 notes: Vec::new(),
                 if_unsafe: Vec::new(),
-                followed: Followed::Yes,
+                not_looked_at: Vec::new(),
                 chosen,
             });
         }
@@ -163,11 +162,9 @@ impl Find {
             audit = host.audit(&self.path, Kind::Secret);
         }
         let note = clear_text(&audit, clear, self.contents);
-        let unread = (self.followed == Followed::No).then(|| Fault {
-            rule: "failed",
-            component: display_path(&audit.path),
-            what: "could not be read, so what it names was not looked at".to_owned(),
-        });
+        let component = display_path(&audit.path);
+        let unread = self.not_looked_at.into_iter();
+        let unread = unread.map(|what| Fault { rule: "failed", component: component.clone(), what });
         let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent().faulty(unread);
         judged.chosen = self.chosen;
         judged.notes.extend(note);
@@ -214,6 +211,8 @@ fn import(audit: &Audit, contents: Contents) -> String {
         _ => String::new(),
     }
 }
+
+const UNREAD: &str = "could not be read, so what it names was not looked at";
 
 /// The longest file that is looked into: some 200,000 users of a sasldb. What is longer is said to be.
 const LOOK_LIMIT: u64 = 64 << 20;

@@ -239,6 +239,52 @@ fn an_include_that_was_not_followed_is_not_safe() {
     }
 }
 
+/// What can be named in endless ways, or is named in a way that is not gone after, is not taken for safe.
+#[test]
+fn what_was_not_followed_is_said() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (file, lines, verdict, path) in [
+        (
+            "etc/dovecot/dovecot.conf",
+            "passdb {\\n driver = passwd-file\\n args = scheme=PLAIN /etc/dovecot/%d/users\\n}\\n",
+            "error",
+            "etc/dovecot/%d/users",
+        ),
+        (
+            "etc/dovecot/dovecot.conf",
+            "passdb {\\n driver = passwd-file\\n args = \"scheme=PLAIN /etc/users\"\\n}\\n",
+            "unsafe",
+            "etc/users",
+        ),
+        (
+            "etc/postfix/main.cf",
+            "a = $b$b\\nb = $c$c\\nc = $d$d$d$d\\nd = $e$e$e$e$e$e$e$e\\ne = $f$f$f$f$f$f$f$f$f$f$f$f$f$f\\nf = $g$g$g$g$g$g$g\\n\
+             g = $h$h$h$h$h$h$h$h$h$h$h$h\\nsmtp_sasl_password_maps = hash:/etc/$a\\n",
+            "error",
+            "etc/postfix/main.cf",
+        ),
+        (
+            "etc/postfix/main.cf",
+            "smtp_sasl_password_maps = unionmap:{texthash:/etc/users}\\n",
+            "unsafe",
+            "etc/users",
+        ),
+        ("etc/postfix/main.cf", "virtual_alias_maps = mysql:/etc/users\\n", "unsafe", "etc/users"),
+    ] {
+        let tree = Tree::of(&format!(
+            "file {file} root:root 0644 {lines}\n\
+             file etc/users root:root 0644 alice bob:secret\\nalice:secret\\npassword = secret\\n"
+        ));
+        let (verdicts, objects, exit) = discovered(&tree);
+        let found = verdicts.get(&format!("ROOT/{path}")).unwrap_or_else(|| panic!("{path}: {verdicts:?}"));
+        assert_eq!(found.0, verdict, "{lines}: {objects:?}");
+        assert_eq!(exit, Some(if verdict == "error" { 2 } else { 1 }), "{lines}");
+        assert!(verdict == "error" || found.2.contains(&"note-clear-text".to_owned()), "{lines}: {found:?}");
+    }
+}
+
 #[test]
 fn what_other_files_say_does_not_command_the_terminal() {
     if tests::need::root().is_err() {

@@ -301,7 +301,7 @@ fn toml(tree: &Tree, files: &str) -> String {
     let lines = said.lines().filter_map(|line| line.strip_prefix("            "));
     lines
         .filter(|line| line.starts_with("[[") || line.contains(" = "))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect()
 }
 
