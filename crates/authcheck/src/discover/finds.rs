@@ -1,6 +1,6 @@
 //! What was found to be looked at, each path once, and the judgement of it: audit, clear text inside, who can read it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use safefile::{Audit, FileType, Kind, Verdict, display_path};
@@ -19,6 +19,8 @@ pub(crate) struct Finds {
     places: HashMap<PathBuf, usize>,
     /// The configurations that named something, and whether they are to be believed.
     judges: Vec<(PathBuf, Chosen)>,
+    /// The keys of gatepost.toml for which a line was given: what is told of all files together is one configuration.
+    answered: HashSet<String>,
 }
 
 struct Find {
@@ -93,6 +95,16 @@ impl Finds {
         if let Some(find) = self.find(path) {
             find.notes.push(note);
         }
+    }
+
+    /// The lines for gatepost.toml whose keys were not given before, and the keys of the others.
+    pub(crate) fn first_said(&mut self, lines: Vec<String>) -> (String, Vec<String>) {
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        for line in lines {
+            let key = line.split(" = ").next().unwrap_or_default().to_owned();
+            if self.answered.insert(key.clone()) { first.push(line) } else { again.push(key) }
+        }
+        (first.join("\n"), again)
     }
 
     /// Adds something to be known of a path only if it turns out to be unsafe.

@@ -199,8 +199,12 @@ fn application(host: &Host<'_>, finds: &mut Finds, files: &[PathBuf], reader: Re
             finds.note(path, Note::new(NoteWord::Broken, text));
         }
         for answer in sendmail_conf::answers(&words) {
-            let text = format!("line {}, {}: {}", answer.line, answer.given, answer.meaning);
-            finds.note(path, Note::new(NoteWord::Equivalent, text).answered(answer.toml));
+            let (lines, again) = finds.first_said(answer.toml);
+            let mut text = format!("line {}, {}: {}", answer.line, answer.given, answer.meaning);
+            if !again.is_empty() {
+                text.extend(["; said above: ", &again.join(", ")]);
+            }
+            finds.note(path, Note::new(NoteWord::Equivalent, text).answered(lines));
         }
     }
 }
