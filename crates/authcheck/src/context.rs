@@ -22,8 +22,12 @@ impl Context {
         Self::with(load(options).map_err(refused)?, options)
     }
 
-    /// The same for what can do without: what is wrong with the configuration is a warning.
+    /// The same for what can do without: what is wrong with the configuration in the usual place is a warning. One that was
+    /// named has to be right, for somebody wanted to be told by it.
     pub(crate) fn lenient(options: &Options, io: &mut Io) -> Result<Self, Report> {
+        if options.common.config.is_some() {
+            return Self::strict(options);
+        }
         let config = load(options).unwrap_or_else(|error| {
             io.warn(&refused(error).because("its exceptions and its TrustedUser do not count now"));
             Config::default()
