@@ -31,10 +31,12 @@ pub(crate) enum Led {
     Astray,
 }
 
-/// One command for another program.
+/// For another program: a command, or none and what a person has to do.
 #[derive(Serialize)]
 struct Line<'a> {
-    fix: &'a str,
+    fix: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
 }
 
 impl Plan {
@@ -163,13 +165,16 @@ fn until_led(way: &[Component]) -> (&[Component], &[Component]) {
 pub(crate) fn show_command(io: &mut Io, command: &str) -> Result<(), Report> {
     match io.format() {
         Format::Text => io.out().line(command),
-        Format::Json => io.out().json(&Line { fix: command }),
+        Format::Json => io.out().json(&Line { fix: Some(command), why: None }),
     }
 }
 
 /// What a person has to do.
 pub(crate) fn show_by_hand(io: &mut Io, sentence: &str) -> Result<(), Report> {
-    show_command(io, &format!("# {}", one_line(sentence)))
+    match io.format() {
+        Format::Text => io.out().line(format_args!("# {}", one_line(sentence))),
+        Format::Json => io.out().json(&Line { fix: None, why: Some(sentence) }),
+    }
 }
 
 fn one_line(sentence: &str) -> String {

@@ -13,14 +13,14 @@ use std::time::SystemTime;
 
 use cli::{Exit, Io, Report};
 use credential::Timestamp;
-use safefile::{Verdict, display_path, shell_quote};
+use safefile::{Verdict, shell_quote};
 use store::secrets::{Access, Integrity, Pages, SecretStore, Secrets};
 use store::{StoreError, Wait};
 
 use self::survey::Survey;
 use self::view::{Shown, View};
 use crate::context::Context;
-use crate::judged::{Fault, Judged};
+use crate::judged::{Fault, Judged, Subject};
 use crate::options::Options;
 
 /// Checks the store whose path was audited, and says what is in it.
@@ -61,8 +61,9 @@ fn go_over(
     mut survey: Survey<'_>,
 ) -> Result<Verdict, Report> {
     for fault in &integrity.faults {
-        let component = fault.user.clone().unwrap_or_else(|| display_path(store.path()));
-        view.fault(&Fault { rule: "damaged", component, what: fault.what.clone() })?;
+        let path = || Subject::Path(store.path().to_owned());
+        let subject = fault.user.clone().map_or_else(path, Subject::Words);
+        view.fault(&Fault { rule: "damaged", subject, what: fault.what.clone() })?;
     }
     for record in store.list() {
         match record {
@@ -105,11 +106,11 @@ fn fault(error: &StoreError) -> Fault {
         StoreError::Busy { .. } | StoreError::OtherGeneration { .. } => ("busy", error.to_string()),
         other => ("failed", other.to_string()),
     };
-    let component = match error {
-        StoreError::Missing { path } | StoreError::Damaged { path, .. } => display_path(path),
-        _ => String::new(),
+    let subject = match error {
+        StoreError::Missing { path } | StoreError::Damaged { path, .. } => Subject::Path(path.clone()),
+        _ => Subject::Words(String::new()),
     };
-    Fault { rule, component, what }
+    Fault { rule, subject, what }
 }
 
 fn now() -> Timestamp {

@@ -254,8 +254,9 @@ fn accept<'a>(out: &mut String, lines: Lines<'a>, colour: Colour) -> Lines<'a> {
 /// Why something could not be checked: one line.
 pub(crate) fn fault(fault: &Fault, colour: Colour) -> String {
     let word = painted(fault.rule, ERROR, colour);
-    let component = if fault.component.is_empty() { String::new() } else { format!("{}: ", fault.component) };
-    format!("    {word}: {}{}\n", lines(&component), lines(&fault.what))
+    let subject = fault.subject.to_string();
+    let subject = if subject.is_empty() { subject } else { lines(&format!("{subject}: ")) };
+    format!("    {word}: {subject}{}\n", lines(&fault.what))
 }
 
 /// Something to be said of one user: `    weak-verifier: bob@example.org: plain (clear text)`.

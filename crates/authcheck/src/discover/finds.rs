@@ -8,7 +8,7 @@ use safefile::{Audit, FileType, Kind, Verdict, display_path};
 use super::contents::{self, ClearText};
 use super::host::{Host, Reading};
 use super::named::{Contents, Named};
-use crate::judged::{Chosen, Fault, Judged, Note, NoteWord};
+use crate::judged::{Chosen, Fault, Judged, Note, NoteWord, Subject};
 use crate::readers::readers;
 
 /// The paths to be looked at, in the order in which they were found.
@@ -174,9 +174,9 @@ impl Find {
             audit = host.audit(&self.path, Kind::Secret);
         }
         let note = clear_text(&audit, clear, self.contents);
-        let component = display_path(&audit.path);
+        let subject = Subject::Path(audit.path.clone());
         let unread = self.not_looked_at.into_iter();
-        let unread = unread.map(|what| Fault { rule: "failed", component: component.clone(), what });
+        let unread = unread.map(|what| Fault { rule: "failed", subject: subject.clone(), what });
         let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent().faulty(unread);
         judged.chosen = self.chosen;
         judged.notes.extend(note);
