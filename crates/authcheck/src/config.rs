@@ -5,10 +5,10 @@ use std::path::Path;
 
 use cli::Report;
 use config::{Config, ConfigError};
-use safefile::{Kind, display_path};
+use safefile::Kind;
 
 use crate::context::{Context, trust_for_configuration};
-use crate::judged::{Fault, Judged, Note, NoteWord};
+use crate::judged::{Fault, Judged, Note, NoteWord, Subject};
 use crate::mechanisms::left_out;
 use crate::options::Options;
 
@@ -20,13 +20,13 @@ pub(crate) fn audit(path: Option<&Path>, options: &Options) -> Result<Vec<Judged
         // The audit says the same, component by component.
         Err(ConfigError::Open(_)) => Ok(vec![itself]),
         Err(ConfigError::Read { path, source }) => {
-            let component = display_path(&path);
-            Ok(vec![itself.faulty([Fault { rule: "failed", component, what: source.to_string() }])])
+            let (subject, what) = (Subject::Path(path), source.to_string());
+            Ok(vec![itself.faulty([Fault { rule: "failed", subject, what }])])
         }
         Err(ConfigError::Faults(faults)) => {
-            let faults = faults.complaints().map(|(component, cause, hint)| {
+            let faults = faults.complaints().map(|(subject, cause, hint)| {
                 let what = hint.map_or_else(|| cause.to_owned(), |hint| format!("{cause} ({hint})"));
-                Fault { rule: "configuration", component, what }
+                Fault { rule: "configuration", subject: Subject::Words(subject), what }
             });
             Ok(vec![itself.faulty(faults)])
         }

@@ -1,6 +1,6 @@
 //! By whom and by what this run judges: the configuration, the TrustedUser, the person at the terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::{Exit, Io, Report};
 use config::trusted_user::{self, Files, Given, TrustedUser};
@@ -22,8 +22,12 @@ impl Context {
         Self::with(load(options).map_err(refused)?, options)
     }
 
-    /// The same for what can do without: what is wrong with the configuration is a warning.
+    /// The same for what can do without: what is wrong with the configuration in the usual place is a warning. One that was
+    /// named has to be right, for somebody wanted to be told by it.
     pub(crate) fn lenient(options: &Options, io: &mut Io) -> Result<Self, Report> {
+        if options.common.config.is_some() {
+            return Self::strict(options);
+        }
         let config = load(options).unwrap_or_else(|error| {
             io.warn(&refused(error).because("its exceptions and its TrustedUser do not count now"));
             Config::default()
@@ -35,6 +39,17 @@ impl Context {
     pub(crate) fn with(config: Config, options: &Options) -> Result<Self, Report> {
         let base = by_hand(trusted_user(&config, options)?.trust());
         Ok(Self { config, base })
+    }
+
+    /// How the configuration spells a path that somebody typed: from `/` on, or else as it really is, without links and
+    /// without `..`.
+    pub(crate) fn spelling(&self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if self.config.kind_of(&absolute).is_some() {
+            return absolute;
+        }
+        let seen = safefile::audit(path, Kind::Secret, &self.base);
+        seen.last().map_or(absolute, |last| last.path.clone())
     }
 
     /// Whom to trust for a path: the exceptions of the configuration are for single files.

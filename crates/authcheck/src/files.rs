@@ -12,8 +12,9 @@ use crate::judged::Judged;
 
 /// Audits one path.
 pub(crate) fn audit(path: &Path, kind: Option<Kind>, context: &Context) -> Judged {
-    let trust = context.trust(path);
-    let (kind, why) = match (kind, context.config.kind_of(path)) {
+    let spelling = context.spelling(path);
+    let trust = context.trust(&spelling);
+    let (kind, why) = match (kind, context.config.kind_of(&spelling)) {
         (Some(kind), _) => (kind, "--kind"),
         (None, Some(kind)) => (kind, "named by gatepost.toml"),
         (None, None) => guess(path, &trust),

@@ -1,6 +1,9 @@
 //! One path that was audited, with what else is to be said of it: who named it, what it holds. Neither how it is shown
 //! (`tree`, `report`) nor how it is found.
 
+use std::fmt;
+use std::path::PathBuf;
+
 use safefile::{Audit, Exception, Reached, Verdict, display_path};
 
 /// One path, judged.
@@ -34,10 +37,28 @@ pub(crate) enum Chosen {
 pub(crate) struct Fault {
     /// The stable word: `missing`, `failed`, `configuration`, `damaged`.
     pub(crate) rule: &'static str,
-    /// What it concerns: a path, `FILE:LINE:COLUMN`, a user.
-    pub(crate) component: String,
+    /// What it concerns.
+    pub(crate) subject: Subject,
     /// What was found.
     pub(crate) what: String,
+}
+
+/// What a fault concerns. Its [`Display`](fmt::Display) is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A path.
+    Path(PathBuf),
+    /// `FILE:LINE:COLUMN`, a user; empty where the fault says it.
+    Words(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.write_str(&display_path(path)),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
 }
 
 /// What it means that a path leads to nothing.
@@ -195,7 +216,7 @@ impl Judged {
             Reached::Missing { component } => ("missing", component, "no such file or directory".to_owned()),
             Reached::Failed { component, source } => ("failed", component, source.to_string()),
         };
-        Some(Fault { rule, component: display_path(component), what })
+        Some(Fault { rule, subject: Subject::Path(component.clone()), what })
     }
 }
 

@@ -49,18 +49,11 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
     if let Some(contradiction) = options.contradiction() {
         return Err(Report::plain(Exit::USAGE, contradiction));
     }
-    match options.fix {
-        Some(Mending::Print) => {
-            let judged = look(&options, io)?.all();
-            unless_unheard(Plan::of(&judged).show(io))?;
-            Ok(exit(&verdicts(&judged)))
-        }
-        Some(Mending::Apply) => apply(&options, io),
-        None => {
-            let found = look(&options, io)?;
-            said(found, &options, io)
-        }
+    if options.fix == Some(Mending::Apply) {
+        return apply(&options, io);
     }
+    let found = look(&options, io)?;
+    said(found, &options, io)
 }
 
 /// What is to be shown: paths, and perhaps a store to be looked into.
@@ -75,8 +68,8 @@ impl Found {
     }
 
     /// The store as one path among the others.
-    fn all(self) -> Vec<Judged> {
-        self.judged.into_iter().chain(self.store.map(|(store, _)| store)).collect()
+    fn all(&self) -> impl Iterator<Item = &Judged> {
+        self.judged.iter().chain(self.store.iter().map(|(store, _)| store))
     }
 }
 
@@ -124,7 +117,7 @@ fn config_and_store(options: &Options) -> Result<Found, Report> {
 /// is.
 fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
     for _ in 0..ROUNDS {
-        let plan = Plan::of(&look(options, io)?.all());
+        let plan = Plan::of(look(options, io)?.all());
         if plan.is_empty() || plan.confirm(io, options)? == Answer::No {
             break;
         }
@@ -138,7 +131,7 @@ fn apply(options: &Options, io: &mut Io) -> Result<Exit, Report> {
     said(found, options, io)
 }
 
-/// Shows everything, the store last. The exit is the same whether or not somebody reads to the end, but that a store which
+/// Shows everything, or only the commands that mend it, the store last. The exit is the same whether or not somebody reads to the end, but that a store which
 /// nobody hears of is not checked.
 fn said(found: Found, options: &Options, io: &mut Io) -> Result<Exit, Report> {
     let mut verdicts = verdicts(&found.judged);
@@ -150,20 +143,31 @@ fn said(found: Found, options: &Options, io: &mut Io) -> Result<Exit, Report> {
 fn show(found: Found, verdicts: &mut Vec<Verdict>, options: &Options, io: &mut Io) -> Result<(), Report> {
     // Until it is.
     verdicts.extend(found.store.iter().map(|_| Verdict::Error));
-    let (colour, detail, mut told) = (Colour::of(io), detail(options), Told::default());
-    for judged in &found.judged {
-        match io.format() {
-            Format::Text => io.out().text(tree::text(judged, detail, &mut told, colour))?,
-            Format::Json => io.out().json(&report::Object::of(judged))?,
-        }
+    let only_commands = options.fix == Some(Mending::Print);
+    if only_commands {
+        Plan::of(found.all()).show(io)?;
+    } else {
+        paths(&found.judged, options, io)?;
     }
     if let Some((judged, context)) = found.store {
         let verdict = store::check(io, judged, &context, options)?;
         verdicts.pop();
         verdicts.push(verdict);
     }
-    if io.format() == Format::Text {
+    if io.format() == Format::Text && !only_commands {
+        let colour = Colour::of(io);
         io.out().text(tree::summary(verdicts, colour))?;
+    }
+    Ok(())
+}
+
+fn paths(judged: &[Judged], options: &Options, io: &mut Io) -> Result<(), Report> {
+    let (colour, detail, mut told) = (Colour::of(io), detail(options), Told::default());
+    for judged in judged {
+        match io.format() {
+            Format::Text => io.out().text(tree::text(judged, detail, &mut told, colour))?,
+            Format::Json => io.out().json(&report::Object::of(judged))?,
+        }
     }
     Ok(())
 }

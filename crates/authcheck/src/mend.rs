@@ -31,17 +31,19 @@ pub(crate) enum Led {
     Astray,
 }
 
-/// One command for another program.
+/// For another program: a command, or none and what a person has to do.
 #[derive(Serialize)]
 struct Line<'a> {
-    fix: &'a str,
+    fix: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
 }
 
 impl Plan {
     /// Everything that mends these paths, each command once.
-    pub(crate) fn of(judged: &[Judged]) -> Self {
+    pub(crate) fn of<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> Self {
         let mut plan = Self::default();
-        let mut ours: Vec<_> = judged.iter().flat_map(|one| plan.ours(one)).collect();
+        let mut ours: Vec<_> = judged.into_iter().flat_map(|one| plan.ours(one)).collect();
         ours.sort_by_key(|component| component.path.components().count());
         for component in ours {
             let path = display_path(&component.path);
@@ -92,10 +94,10 @@ impl Plan {
     /// Shows the commands and nothing else; what no command can do is a comment, so that a shell may read the output.
     pub(crate) fn show(&self, io: &mut Io) -> Result<(), Report> {
         for command in &self.commands {
-            show_one(io, &command.to_string())?;
+            show_command(io, &command.to_string())?;
         }
         for sentence in &self.by_hand {
-            show_one(io, &format!("# {sentence}"))?;
+            show_by_hand(io, sentence)?;
         }
         Ok(())
     }
@@ -141,7 +143,7 @@ impl Plan {
 
     /// One line, whatever a configuration said.
     fn note(&mut self, sentence: &str) {
-        let sentence = cli::printable::lines(sentence).replace('\n', " ");
+        let sentence = one_line(sentence);
         if !self.by_hand.contains(&sentence) {
             self.by_hand.push(sentence);
         }
@@ -159,11 +161,24 @@ fn until_led(way: &[Component]) -> (&[Component], &[Component]) {
     link.and_then(|link| way.split_at_checked(wrong + link)).unwrap_or((way, &[]))
 }
 
-fn show_one(io: &mut Io, line: &str) -> Result<(), Report> {
+/// A command that needs nobody.
+pub(crate) fn show_command(io: &mut Io, command: &str) -> Result<(), Report> {
     match io.format() {
-        Format::Text => io.out().line(line),
-        Format::Json => io.out().json(&Line { fix: line }),
+        Format::Text => io.out().line(command),
+        Format::Json => io.out().json(&Line { fix: Some(command), why: None }),
     }
+}
+
+/// What a person has to do.
+pub(crate) fn show_by_hand(io: &mut Io, sentence: &str) -> Result<(), Report> {
+    match io.format() {
+        Format::Text => io.out().line(format_args!("# {}", one_line(sentence))),
+        Format::Json => io.out().json(&Line { fix: None, why: Some(sentence) }),
+    }
+}
+
+fn one_line(sentence: &str) -> String {
+    cli::printable::lines(sentence).replace('\n', " ")
 }
 
 /// What a person answered.

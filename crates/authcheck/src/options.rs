@@ -21,7 +21,8 @@ pub(crate) struct Options {
     #[arg(short = 'C', long, value_name = "FILE", global = true)]
     pub(crate) sendmail_cf: Option<PathBuf>,
 
-    /// Print only the commands that mend what is unsafe, or run them after confirmation; no access is ever widened
+    /// Print only the commands that mend what is unsafe, or run those for owners, modes and access lists after confirmation;
+    /// no access is ever widened
     #[arg(long, value_enum, value_name = "HOW", global = true, num_args = 0..=1, require_equals = true,
           default_missing_value = "print")]
     pub(crate) fix: Option<Mending>,

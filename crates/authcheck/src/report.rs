@@ -5,12 +5,16 @@
 //! why something could not be checked; words that
 //! begin with `note-` are to be known and change no verdict. `owner` is a name (a number where the host knows none),
 //! `mode` four octal digits; both are `null` where there is no component that has them. `fix` is a command or lines of
-//! gatepost.toml, or `null`.
+//! gatepost.toml, or `null`; what only a person can do stands in `why`. Paths are as they are; octets that are no UTF-8,
+//! which no JSON can hold, are written `\xHH`.
 
-use safefile::{Component, Finding, display_path};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use safefile::{Component, Finding};
 use serde::Serialize;
 
-use crate::judged::{Fault, Judged, Note};
+use crate::judged::{Fault, Judged, Note, Subject};
 
 /// One path.
 #[derive(Debug, Serialize)]
@@ -35,7 +39,7 @@ pub(crate) struct Entry {
 impl Object {
     /// The object of one path.
     pub(crate) fn of(judged: &Judged) -> Self {
-        let path = display_path(&judged.audit.path);
+        let path = path_text(&judged.audit.path);
         let found = judged.audit.findings().map(|(component, finding)| Entry::of_finding(component, finding));
         let notes = judged.notes.iter().map(|note| Entry::of_note(&path, note));
         Self {
@@ -50,19 +54,23 @@ impl Object {
 impl Entry {
     fn of_finding(component: &Component, finding: &Finding) -> Self {
         Self {
-            component: display_path(&component.path),
+            component: path_text(&component.path),
             rule: finding.rule.word().to_owned(),
             owner: Some(finding.found.owner.short()),
             mode: Some(format!("{:04o}", finding.found.mode)),
-            why: format!("{}: {}", finding.found, finding.why),
-            fix: Some(finding.fix.to_string()).filter(|fix| !fix.is_empty()),
+            why: why(finding),
+            fix: finding.fix.command.as_ref().map(ToString::to_string),
         }
     }
 
     /// Why something could not be checked.
     pub(crate) fn of_fault(fault: Fault) -> Self {
         let rule = fault.rule.to_owned();
-        Self { component: fault.component, rule, owner: None, mode: None, why: fault.what, fix: None }
+        let component = match &fault.subject {
+            Subject::Path(path) => path_text(path),
+            Subject::Words(words) => words.clone(),
+        };
+        Self { component, rule, owner: None, mode: None, why: fault.what, fix: None }
     }
 
     /// A note is about the path as a whole.
@@ -75,6 +83,40 @@ impl Entry {
             mode: None,
             why: note.text.clone(),
             fix: note.answer.clone(),
+        }
+    }
+}
+
+/// What was found, why it matters, and what a person can do where no command can.
+fn why(finding: &Finding) -> String {
+    let advice = finding.fix.advice().map(|advice| format!("; by hand: {advice}"));
+    format!("{}: {}{}", finding.found, finding.why, advice.unwrap_or_default())
+}
+
+fn path_text(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|octet| format!("\\x{octet:02x}")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_what_it_is() {
+        for (path, text) in [
+            (&b"/etc/mail"[..], "/etc/mail"),
+            (b"/a\\b\n\x1b", "/a\\b\n\u{1b}"),
+            ("/caf\u{e9}\u{202e}".as_bytes(), "/caf\u{e9}\u{202e}"),
+            (b"/caf\xe9", "/caf\\xe9"),
+        ] {
+            assert_eq!(path_text(Path::new(OsStr::from_bytes(path))), text);
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Detail {
     Whole,
     /// A safe path is one line.
     UnsafeOnly,
+    /// The same, and it does not say that it is safe: the file has yet to be looked into.
+    VerdictLater,
 }
 
 /// Whether the text is coloured.
@@ -38,18 +40,19 @@ impl Colour {
     }
 }
 
-/// What was explained already: a directory above twenty files is explained once, and once more where a file of another
-/// kind has another way out, or where the rule is broken for somebody else too.
+/// What was explained already: a directory above twenty files is explained once, and once more where a file has another
+/// way out (what accepts it for a map would make a map of a secret), or where the rule is broken for somebody else too.
 #[derive(Debug, Default)]
 pub(crate) struct Told(HashSet<Explained>);
 
-/// A finding as far as its explanation goes: component, rule, entry of the access list, and the two ways out.
-type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<Otherwise>);
+/// A finding as far as its explanation goes: component, rule, entry of the access list, and the ways out, of which the
+/// lines of gatepost.toml are those without the path.
+type Explained = (PathBuf, Rule, Option<String>, Option<String>, Option<Otherwise>, Vec<String>);
 
 /// The text for one path, with its line ends.
 pub(crate) fn text(judged: &Judged, detail: Detail, told: &mut Told, colour: Colour) -> String {
     let mut out = String::new();
-    headline(&mut out, judged, colour);
+    headline(&mut out, judged, detail, colour);
     if detail == Detail::Whole || judged.is_path_at_fault() {
         components(&mut out, judged, colour);
     }
@@ -75,8 +78,9 @@ pub(crate) fn summary(verdicts: &[Verdict], colour: Colour) -> String {
 }
 
 /// `safe    secret  /etc/sasldb2  root:root 0600  (usual place of sasldb)`.
-fn headline(out: &mut String, judged: &Judged, colour: Colour) {
+fn headline(out: &mut String, judged: &Judged, detail: Detail, colour: Colour) {
     let (word, style) = match judged.verdict() {
+        Verdict::Safe if detail == Detail::VerdictLater => ("      ", SAFE),
         Verdict::Safe => ("safe  ", SAFE),
         Verdict::Unsafe => ("UNSAFE", UNSAFE),
         Verdict::Error => ("ERROR ", ERROR),
@@ -187,18 +191,35 @@ fn permissions(mode: u32) -> String {
 }
 
 fn findings(out: &mut String, judged: &Judged, told: &mut Told, colour: Colour) {
+    let configuration = judged.audit.configuration().unwrap_or_default();
+    let mut lines = if configuration.is_empty() { Lines::None } else { Lines::Ahead(&configuration) };
     for (component, finding) in judged.audit.findings() {
         let fix = &finding.fix;
+        let accepted = configuration.iter().skip(2).filter(|_| fix.excuse().is_some()).cloned().collect();
         let command = fix.command.as_ref().map(Mend::to_string);
         let entry = finding.found.entry.clone();
-        let key = (component.path.clone(), finding.rule, entry, command, fix.otherwise.clone());
+        let key = (component.path.clone(), finding.rule, entry, command, fix.otherwise.clone(), accepted);
         if told.0.insert(key) {
-            explain(out, judged, component, finding, colour);
+            explain(out, component, finding, &mut lines, colour);
         }
     }
 }
 
-fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &Finding, colour: Colour) {
+/// The lines of gatepost.toml for a path, which stand once below its first finding that they accept.
+#[derive(Clone, Copy)]
+enum Lines<'a> {
+    None,
+    Ahead(&'a [String]),
+    Above,
+}
+
+fn explain(
+    out: &mut String,
+    component: &Component,
+    finding: &Finding,
+    lines: &mut Lines<'_>,
+    colour: Colour,
+) {
     let (path, found) = (display_path(&component.path), &finding.found);
     let _ = writeln!(out, "    {}: {path}: {found}", painted(finding.rule.word(), UNSAFE, colour));
     let _ = writeln!(out, "        why: {}", finding.why);
@@ -206,21 +227,36 @@ fn explain(out: &mut String, judged: &Judged, component: &Component, finding: &F
     if let Some(command) = command {
         let _ = writeln!(out, "        fix: {}", painted(&command.to_string(), BOLD, colour));
     }
-    if let Some(lines) = finding.fix.configuration(&judged.audit.path, judged.audit.kind) {
-        let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
-        for line in &lines {
-            let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
-        }
+    if finding.fix.excuse().is_some() {
+        *lines = accept(out, *lines, colour);
     } else if let Some(advice) = finding.fix.advice() {
         let _ = writeln!(out, "        {}: {advice}", if command.is_some() { "or" } else { "by hand" });
     }
 }
 
+/// What stands below the next finding is the answer.
+fn accept<'a>(out: &mut String, lines: Lines<'a>, colour: Colour) -> Lines<'a> {
+    match lines {
+        Lines::None => return Lines::None,
+        Lines::Ahead(lines) => {
+            let _ = writeln!(out, "        or in gatepost.toml, for each such file:");
+            for line in lines {
+                let _ = writeln!(out, "            {}", painted(line, BOLD, colour));
+            }
+        }
+        Lines::Above => {
+            let _ = writeln!(out, "        or by the lines for gatepost.toml above");
+        }
+    }
+    Lines::Above
+}
+
 /// Why something could not be checked: one line.
 pub(crate) fn fault(fault: &Fault, colour: Colour) -> String {
     let word = painted(fault.rule, ERROR, colour);
-    let component = if fault.component.is_empty() { String::new() } else { format!("{}: ", fault.component) };
-    format!("    {word}: {}{}\n", lines(&component), lines(&fault.what))
+    let subject = fault.subject.to_string();
+    let subject = if subject.is_empty() { subject } else { lines(&format!("{subject}: ")) };
+    format!("    {word}: {subject}{}\n", lines(&fault.what))
 }
 
 /// Something to be said of one user: `    weak-verifier: bob@example.org: plain (clear text)`.

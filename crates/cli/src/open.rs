@@ -59,7 +59,7 @@ fn refused(refusal: &Refusal) -> Report {
     );
     let report = Report::new(Exit::NOPERM, printable::path(&refusal.path), cause).because(finding.why);
     let command = finding.fix.command.iter().map(ToString::to_string);
-    match finding.fix.configuration(&refusal.path, refusal.kind) {
+    match refusal.configuration() {
         // A distribution that gives a directory to an account of its own has its reasons: the command stands behind.
         Some(lines) if finding.rule == Rule::DirectoryOwner => {
             std::iter::once(in_configuration(&lines)).chain(command).fold(report, Report::mend)

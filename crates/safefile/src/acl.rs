@@ -39,6 +39,12 @@ impl Perms {
         Self(self.0 | other.0)
     }
 
+    /// What is here and not among the others.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// As the octal digit of a mode.
     pub fn bits(self) -> u32 {
         self.0.into()
@@ -160,16 +166,20 @@ pub enum BadAcl {
     Perms(u16),
 }
 
-/// The octets of an access list without the entry of this user or group; the mask stays, so that nobody gains.
-pub(crate) fn without(octets: &[u8], named: Named) -> Vec<u8> {
+/// The octets of an access list in which the entry of this user or group allows no more than this. The entry stays: who
+/// has none falls to what the owning group or everybody may do, which may be more. So does the mask, and nobody gains.
+pub(crate) fn narrowed(octets: &[u8], named: Named, harmless: Perms) -> Vec<u8> {
     let (tag, id) = match named {
         Named::User(uid) => (USER, uid.0),
         Named::Group(gid) => (GROUP, gid.0),
     };
-    let (version, entries) = octets.split_at(octets.len().min(VERSION.len()));
-    let stays =
-        |entry: &&[u8]| !(entry.starts_with(&tag.to_le_bytes()) && entry.ends_with(&id.to_le_bytes()));
-    version.iter().chain(entries.chunks(ENTRY).filter(stays).flatten()).copied().collect()
+    let mut left = octets.to_vec();
+    for entry in left.get_mut(VERSION.len()..).unwrap_or_default().chunks_exact_mut(ENTRY) {
+        if entry.starts_with(&tag.to_le_bytes()) && entry.ends_with(&id.to_le_bytes()) {
+            entry[2] &= harmless.0;
+        }
+    }
+    left
 }
 
 const LETTERS: [(u8, char); 3] = [(4, 'r'), (2, 'w'), (1, 'x')];

@@ -14,7 +14,7 @@ use crate::facts::{Facts, FileType};
 use crate::judge::{Breach, judge};
 use crate::kind::{Kind, Role};
 use crate::open::{OpenError, read_full, read_whole};
-use crate::refusal::Finding;
+use crate::refusal::{Finding, configuration};
 use crate::request::{ATTEMPTS, Request};
 use crate::rule::Rule;
 use crate::trust::{Exception, Trust};
@@ -108,6 +108,13 @@ impl Audit {
         self.components
             .iter()
             .flat_map(|component| component.findings.iter().map(move |finding| (component, finding)))
+    }
+
+    /// The lines of gatepost.toml that accept all that can be accepted of what was found; `None` where nothing can, or
+    /// where the path has no spelling that the configuration takes.
+    pub fn configuration(&self) -> Option<Vec<String>> {
+        let real = self.last().map(|last| last.path.as_path());
+        configuration(&self.path, real, self.kind, self.findings().map(|(_, finding)| finding))
     }
 
     /// What the path leads to, where the walk came so far.

@@ -181,8 +181,13 @@ pub(crate) fn acl_octets(fd: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
             Ok(Some(octets))
         }
         Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        Err(errno) => Err(not_in_proc(errno.into())),
     }
+}
+
+/// What is open is there: if no name leads to it, it is `/proc` that is not, and nobody should look for the file.
+pub(crate) fn not_in_proc(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound { io::Error::other("/proc is not mounted") } else { error }
 }
 
 /// A descriptor that is only a path has no attributes of its own; `/proc` has a name for the very file behind it.

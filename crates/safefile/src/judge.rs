@@ -25,8 +25,20 @@ pub struct Judgement {
 pub struct Breach {
     /// The rule.
     pub rule: Rule,
-    /// Whose entry in the access list breaks it, and what it really allows.
-    pub entry: Option<(Named, Perms)>,
+    /// The entry of the access list that breaks it, where one does.
+    pub entry: Option<Grant>,
+}
+
+/// An entry of an access list that allows too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Whom it is for.
+    pub who: Named,
+    /// What it really allows.
+    pub allows: Perms,
+    /// What of that breaks no rule at all: setfacl(1) sets an entry and takes nothing from it, so whatever mends one
+    /// breach has to mend the others.
+    pub harmless: Perms,
 }
 
 /// Judges one component of the path of a file of this kind; `path` is the component's real path, by which exceptions
@@ -43,6 +55,7 @@ pub fn judge(kind: Kind, role: Role, path: &Path, facts: &Facts, trust: &Trust) 
         Role::Last if kind == Kind::SecretDirectory => bench.secret_directory(),
         Role::Last => bench.file(),
     }
+    bench.settle();
     bench.judgement
 }
 
@@ -133,14 +146,24 @@ impl Bench<'_> {
             self.breaks(rules.world);
         }
         let named: Vec<_> = self.facts.acl.iter().flat_map(Acl::named).collect();
-        for entry in named.into_iter().filter(|(_, perms)| perms.has_any(rights)) {
-            let harmless = match entry.0 {
+        for (who, allows) in named.into_iter().filter(|(_, perms)| perms.has_any(rights)) {
+            let is_harmless = match who {
                 Named::User(uid) => self.trust.may_own(self.kind, uid),
                 Named::Group(gid) => self.is_excepted(|exception| lets(exception, gid)),
             };
-            if !harmless {
-                self.judgement.breaches.push(Breach { rule: rules.named, entry: Some(entry) });
+            if !is_harmless {
+                let grant = Grant { who, allows, harmless: allows.without(rights) };
+                self.judgement.breaches.push(Breach { rule: rules.named, entry: Some(grant) });
             }
+        }
+    }
+
+    /// Each breach of one entry has looked at its own rights: what is harmless is so to all of them.
+    fn settle(&mut self) {
+        let grants: Vec<Grant> = self.judgement.breaches.iter().filter_map(|breach| breach.entry).collect();
+        for grant in self.judgement.breaches.iter_mut().filter_map(|breach| breach.entry.as_mut()) {
+            let same = grants.iter().filter(|other| other.who == grant.who);
+            grant.harmless = same.fold(grant.harmless, |harmless, other| harmless.and(other.harmless));
         }
     }
 

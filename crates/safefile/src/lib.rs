@@ -43,7 +43,7 @@ pub use self::mend::Mend;
 pub use self::mount::Mount;
 pub use self::open::{OpenError, SafeFile};
 pub use self::quote::{display_path, shell_quote, toml_quote};
-pub use self::refusal::{Finding, Fix, Found, Otherwise, Refusal};
+pub use self::refusal::{Excuse, Finding, Fix, Found, Otherwise, Refusal};
 pub use self::replace::{Dress, OldFile, ReplaceError, Replacement};
 pub use self::rule::Rule;
 pub use self::scratch::scratch;

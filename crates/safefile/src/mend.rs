@@ -34,7 +34,8 @@ pub struct Mend {
 pub(crate) enum Change {
     TakeFromGroup(Perms),
     TakeFromOthers(Perms),
-    RemoveEntry(Named),
+    /// An entry of the access list is left these rights at most.
+    Narrow(Named, Perms),
     Owner(Account),
     OwnerOfLink(Account),
 }
@@ -63,7 +64,7 @@ impl Mend {
         match &self.change {
             Change::TakeFromGroup(perms) => take(&fd, facts.mode, perms.bits() << 3),
             Change::TakeFromOthers(perms) => take(&fd, facts.mode, perms.bits()),
-            Change::RemoveEntry(named) => remove_entry(&fd, *named),
+            Change::Narrow(named, harmless) => narrow(&fd, *named, *harmless),
             Change::Owner(account) | Change::OwnerOfLink(account) => give(&fd, account),
         }
     }
@@ -73,7 +74,7 @@ impl Mend {
     fn is_meant(&self, facts: &Facts) -> bool {
         let by_mend = match &self.change {
             Change::Owner(account) | Change::OwnerOfLink(account) => facts.uid == account.uid,
-            Change::TakeFromGroup(_) | Change::TakeFromOthers(_) | Change::RemoveEntry(_) => true,
+            Change::TakeFromGroup(_) | Change::TakeFromOthers(_) | Change::Narrow(..) => true,
         };
         (facts.device, facts.inode, facts.file_type) == (self.device, self.inode, self.file_type)
             && (by_mend || facts.uid == self.owner)
@@ -87,8 +88,8 @@ impl fmt::Display for Mend {
             Change::TakeFromGroup(perms) => write!(f, "chmod g-{} {path}", perms.letters()),
             Change::TakeFromOthers(perms) => write!(f, "chmod o-{} {path}", perms.letters()),
             // Without -n the mask would be made anew, and other entries that it cut would come to life.
-            Change::RemoveEntry(named) => {
-                write!(f, "setfacl -n -x {} {path}", shell_quote(named.to_string()))
+            Change::Narrow(named, harmless) => {
+                write!(f, "setfacl -n -m {} {path}", shell_quote(format!("{named}:{harmless}")))
             }
             Change::Owner(account) => write!(f, "chown {} {path}", shell_quote(account.short())),
             Change::OwnerOfLink(account) => {
@@ -130,11 +131,11 @@ fn give(fd: &OwnedFd, account: &Account) -> io::Result<()> {
     Ok(chownat(fd, "", Some(owner), None, AtFlags::EMPTY_PATH)?)
 }
 
-fn remove_entry(fd: &OwnedFd, named: Named) -> io::Result<()> {
+fn narrow(fd: &OwnedFd, named: Named, harmless: Perms) -> io::Result<()> {
     let name = name_in_proc(fd);
     let mut octets = vec![0; XATTR_SIZE_MAX];
     let length = getxattr(&*name, ACL_ATTRIBUTE, &mut octets)?;
     octets.truncate(length);
-    let left = acl::without(&octets, named);
+    let left = acl::narrowed(&octets, named, harmless);
     Ok(setxattr(&*name, ACL_ATTRIBUTE, &left, XattrFlags::REPLACE)?)
 }

@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{fstatfs, major, minor};
 
 use crate::account::Uid;
+use crate::facts::not_in_proc;
 
 /// Who answers for what a filesystem says of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +24,7 @@ impl Mount {
     /// Of the filesystem of this number, on which the descriptor lies.
     pub(crate) fn of(fd: BorrowedFd<'_>, device: u64) -> io::Result<Self> {
         // Octets: whoever may mount chooses the name of the directory, and it need not be UTF-8.
-        let table = fs::read("/proc/self/mountinfo")?;
+        let table = fs::read("/proc/self/mountinfo").map_err(not_in_proc)?;
         match look_up(&String::from_utf8_lossy(&table), &format!("{}:{}", major(device), minor(device))) {
             Listed::Fuse(uid) => Ok(Self::Fuse(uid)),
             Listed::Other => Ok(Self::Kernel),

@@ -47,13 +47,14 @@ fn in_toml(character: char) -> String {
     }
 }
 
-/// A word for a POSIX shell: as it is where no shell would mind, else in quotes; `$'...'` where only that can say it.
+/// A word for a POSIX shell: as it is where no shell would mind, else in quotes. What a terminal would obey, and what is no
+/// text, is left to printf(1): `$'...'` is a word for some shells only, and in dash its quotes end where the word wants.
 pub fn shell_quote(word: impl AsRef<Path>) -> String {
     let octets = word.as_ref().as_os_str().as_bytes();
     match std::str::from_utf8(octets) {
         Ok(text) if is_plain(octets) => text.to_owned(),
         Ok(text) if !text.chars().any(is_unseen) => format!("'{}'", text.replace('\'', r"'\''")),
-        _ => format!("$'{}'", octets.iter().map(|octet| escaped(*octet)).collect::<String>()),
+        _ => printed(octets),
     }
 }
 
@@ -62,14 +63,26 @@ fn is_plain(octets: &[u8]) -> bool {
         && octets.iter().all(|octet| octet.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(octet))
 }
 
-/// Octal: a hexadecimal escape would swallow the digits that follow it.
+/// `"$(printf '...')"`. The shell takes the line feeds at its end away, so they come from `IFS`, whose third character is
+/// one: every shell sets it when it starts, whatever its environment says.
+fn printed(octets: &[u8]) -> String {
+    let end = octets.iter().rposition(|octet| *octet != b'\n').map_or(0, |last| last + 1);
+    let (word, line_feeds) = octets.split_at(end);
+    let word: String = word.iter().map(|octet| escaped(*octet)).collect();
+    format!("\"$(printf '{word}'){}\"", LINE_FEED.repeat(line_feeds.len()))
+}
+
+/// Octal, always three digits: what follows may be one. Nothing that means something to printf(1) or, between double
+/// quotes, to a shell that somebody types to is left.
 fn escaped(octet: u8) -> String {
-    match octet {
-        b'\'' | b'\\' => format!("\\{}", char::from(octet)),
-        b' '..=b'~' => char::from(octet).to_string(),
-        _ => format!("\\{octet:03o}"),
+    if octet.is_ascii_alphanumeric() || b"_@+=:,./ ".contains(&octet) {
+        char::from(octet).to_string()
+    } else {
+        format!("\\{octet:03o}")
     }
 }
+
+const LINE_FEED: &str = "${IFS#??}";
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +99,8 @@ mod tests {
         assert_eq!(shell_quote("/etc/my mail"), "'/etc/my mail'");
         assert_eq!(shell_quote("it's"), r"'it'\''s'");
         assert_eq!(shell_quote(""), "''");
-        assert_eq!(shell_quote("a\nb"), r"$'a\012b'");
+        assert_eq!(shell_quote("a\nb"), r#""$(printf 'a\012b')""#);
+        assert_eq!(shell_quote("a\n"), r#""$(printf 'a')${IFS#??}""#);
     }
 
     #[test]
@@ -95,7 +109,7 @@ mod tests {
         assert_eq!(display_path(path), "/a\\u{1b}[2J\\xff/\\u{9b}b");
         assert_eq!(display_path(Path::new("/gro\u{202e}elpmaxe")), "/gro\\u{202e}elpmaxe");
         assert_eq!(display_path(Path::new(r"/a\xff")), r"/a\\xff", "what was escaped can be told");
-        assert_eq!(shell_quote("/gro\u{202e}elpmaxe"), r"$'/gro\342\200\256elpmaxe'");
+        assert_eq!(shell_quote("/gro\u{202e}elpmaxe"), r#""$(printf '/gro\342\200\256elpmaxe')""#);
     }
 
     #[test]
@@ -110,14 +124,42 @@ mod tests {
         assert_eq!(toml_quote(OsStr::from_bytes(b"/\xff")), None);
     }
 
+    /// What the shell makes of the word, and what else it did on the way.
+    fn read_back(shell: &str, word: &[u8]) -> Vec<u8> {
+        let script = format!("printf '%s' {}", shell_quote(OsStr::from_bytes(word)));
+        let output = Command::new(shell).args(["-c", &script]).env("IFS", "abc").output().unwrap();
+        assert!(output.stderr.is_empty(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// The end of a quoted word, and what a name says behind it, if a shell takes it for one.
+    #[test]
+    fn a_name_commands_no_shell() {
+        for shell in ["sh", "bash"] {
+            for word in [
+                &b"/srv/\n'; echo owned; '"[..],
+                b"/srv/\x01\\'$(echo owned)`echo owned`\"; echo owned #",
+                b"-n\x01%s%d\\c\\0!x",
+                b"a\n",
+                b"\n\n",
+                b"\xff\n\n\n",
+                b"'\n",
+            ] {
+                assert_eq!(read_back(shell, word), word, "{shell}: {}", word.escape_ascii());
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn a_shell_reads_back_what_was_quoted(word in prop::collection::vec(1..=255_u8, 0..12)) {
-            let text = shell_quote(OsStr::from_bytes(&word));
-            let script = format!("printf '%s' {text}");
-            let output = Command::new("bash").env("LC_ALL", "C").args(["-c", &script]).output().unwrap();
-            prop_assert_eq!(output.stdout, word, "{}", text);
+        fn a_shell_reads_back_what_was_quoted(word in prop_oneof![
+            prop::collection::vec(1..=255_u8, 0..12),
+            prop::collection::vec(prop::sample::select(&b"\n\x01'\"\\$(`;%-!1\xff"[..]), 0..12),
+        ]) {
+            for shell in ["sh", "bash"] {
+                prop_assert_eq!(&read_back(shell, &word), &word, "{}", shell);
+            }
         }
     }
 }

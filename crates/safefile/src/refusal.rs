@@ -1,7 +1,8 @@
 //! What is said of an unsafe component: what was found, why it matters, what mends it. The decision is `judge`'s.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component as PathComponent, Path, PathBuf};
 
 use crate::account::{Account, Group};
 use crate::acl::Perms;
@@ -28,6 +29,15 @@ pub struct Refusal {
     pub role: Role,
     /// What is wrong with it.
     pub finding: Finding,
+}
+
+impl Refusal {
+    /// The lines of gatepost.toml that accept this finding; `None` where there is no such exception, or no spelling of the
+    /// path that the configuration takes.
+    pub fn configuration(&self) -> Option<Vec<String>> {
+        let real = Some(self.component.as_path()).filter(|_| self.role == Role::Last);
+        configuration(&self.path, real, self.kind, [&self.finding])
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -87,7 +97,7 @@ impl Found {
             mode: facts.mode,
             links: facts.links,
             target: facts.target.clone(),
-            entry: breach.entry.map(|(who, perms)| format!("{who}:{perms}")),
+            entry: breach.entry.map(|grant| format!("{}:{}", grant.who, grant.allows)),
         }
     }
 }
@@ -120,31 +130,72 @@ pub struct Fix {
 /// A way to mend a finding that is no command. Its [`Display`](fmt::Display) is the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Otherwise {
-    /// The line that names the exception in the `[[file]]` table of gatepost.toml: `dir_owner = ["/etc/mail = smmta"]`.
-    Exception(String),
+    /// What names the exception in the `[[file]]` table of gatepost.toml.
+    Exception(Excuse),
     /// What a person can do.
     Advice(String),
 }
 
 impl fmt::Display for Otherwise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Exception(text) | Self::Advice(text)) = self;
-        f.write_str(text)
+        match self {
+            Self::Exception(excuse) => excuse.fmt(f),
+            Self::Advice(text) => f.write_str(text),
+        }
     }
 }
 
+/// An exception as the configuration writes it. Its [`Display`](fmt::Display) is the line: `dir_owner = ["/etc/mail = smmta"]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Excuse {
+    key: &'static str,
+    /// What stands in the list, as a string of TOML.
+    word: String,
+}
+
+impl fmt::Display for Excuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = [{}]", self.key, self.word)
+    }
+}
+
+/// The one `[[file]]` table that accepts all of these findings that can be accepted: two tables of one path are refused.
+pub(crate) fn configuration<'a>(
+    path: &Path,
+    real: Option<&Path>,
+    kind: Kind,
+    findings: impl IntoIterator<Item = &'a Finding>,
+) -> Option<Vec<String>> {
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for excuse in findings.into_iter().filter_map(|finding| finding.fix.excuse()) {
+        let words = lists.entry(excuse.key).or_default();
+        if !words.contains(&excuse.word.as_str()) {
+            words.push(&excuse.word);
+        }
+    }
+    if lists.is_empty() {
+        return None;
+    }
+    let path = toml_quote(spelled(path, real)?)?;
+    let head = ["[[file]]".to_owned(), format!("path = {path}"), format!("kind = \"{kind}\"")];
+    let lists = lists.iter().map(|(key, words)| format!("{key} = [{}]", words.join(", ")));
+    Some(head.into_iter().chain(lists).collect())
+}
+
+/// A path as the configuration takes it: from `/` on, and never up again; one that climbs is named by its real path.
+fn spelled(path: &Path, real: Option<&Path>) -> Option<PathBuf> {
+    let absolute: PathBuf = std::path::absolute(path).ok()?.components().collect();
+    let climbs = absolute.components().any(|component| component == PathComponent::ParentDir);
+    if climbs { real.map(Path::to_owned) } else { Some(absolute) }
+}
+
 impl Fix {
-    /// The lines of gatepost.toml that accept what was found, for a file of this path and kind; `None` where there is no
-    /// such exception, or no string of TOML can hold the path.
-    pub fn configuration(&self, path: &Path, kind: Kind) -> Option<[String; 4]> {
-        let Some(Otherwise::Exception(exception)) = &self.otherwise else { return None };
-        let path = toml_quote(std::path::absolute(path).ok()?)?;
-        Some([
-            "[[file]]".to_owned(),
-            format!("path = {path}"),
-            format!("kind = \"{kind}\""),
-            exception.clone(),
-        ])
+    /// The exception that accepts what was found, where there is one.
+    pub fn excuse(&self) -> Option<&Excuse> {
+        match &self.otherwise {
+            Some(Otherwise::Exception(excuse)) => Some(excuse),
+            _ => None,
+        }
     }
 
     /// What a person can do beside the command or where there is none.
@@ -180,7 +231,8 @@ fn change(kind: Kind, facts: &Facts, breach: Breach, trust: &Trust) -> Option<Ch
         Rule::GroupReadable => Change::TakeFromGroup(reading(kind)),
         Rule::WorldReadable => Change::TakeFromOthers(reading(kind)),
         Rule::AclWritableDirectory | Rule::AclWritable | Rule::AclReadable => {
-            Change::RemoveEntry(breach.entry?.0)
+            let grant = breach.entry?;
+            Change::Narrow(grant.who, grant.harmless)
         }
         Rule::DirectoryOwner => Change::Owner(Account::root()),
         Rule::LinkOwner => Change::OwnerOfLink(Account::root()),
@@ -215,14 +267,15 @@ fn otherwise(kind: Kind, component: &Path, facts: &Facts, rule: Rule) -> Option<
     exception.map(Otherwise::Exception).or_else(|| advice(component, facts, rule).map(Otherwise::Advice))
 }
 
-fn exception(component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
+fn exception(component: &Path, facts: &Facts, rule: Rule) -> Option<Excuse> {
     match rule {
         Rule::DirectoryOwner => given("dir_owner", component, &Account::by_uid(facts.uid).short()),
         Rule::GroupWritableDirectory => {
             given("group_writable_dir", component, &Group::by_gid(facts.gid).short())
         }
         Rule::GroupReadable => {
-            Some(format!("group_readable = [{}]", toml_quote(Group::by_gid(facts.gid).short())?))
+            let word = toml_quote(Group::by_gid(facts.gid).short())?;
+            Some(Excuse { key: "group_readable", word })
         }
         _ => None,
     }
@@ -250,10 +303,10 @@ fn advice(component: &Path, facts: &Facts, rule: Rule) -> Option<String> {
 }
 
 /// An exception for a directory, as the configuration writes it. A path that no string of TOML can hold cannot be named.
-fn given(key: &str, directory: &Path, to: &str) -> Option<String> {
+fn given(key: &'static str, directory: &Path, to: &str) -> Option<Excuse> {
     let mut both = directory.as_os_str().to_owned();
     both.push(format!(" = {to}"));
-    Some(format!("{key} = [{}]", toml_quote(both)?))
+    Some(Excuse { key, word: toml_quote(both)? })
 }
 
 #[cfg(test)]

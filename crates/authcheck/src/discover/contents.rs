@@ -31,7 +31,10 @@ pub(crate) fn look(contents: Contents, octets: &[u8]) -> ClearText {
         Contents::PasswdFile { bare } => {
             counted(lines(octets).filter(|line| passwd_line(line, bare)).count())
         }
-        Contents::EximClient => counted(lines(octets).filter(|line| exim::holds_password(line)).count()),
+        Contents::EximClient | Contents::EximPasswd => {
+            counted(lines(octets).filter(|line| exim::holds_password(line)).count())
+        }
+        Contents::PostfixDatabase => counted(postfix::database_passwords(&String::from_utf8_lossy(octets))),
         Contents::DefaultAuthInfo => default_auth_info(octets),
         Contents::AuthInfo | Contents::PostfixPasswords | Contents::Sasldb => built_or_text(contents, octets),
     }
@@ -181,6 +184,9 @@ mod tests {
             (hashed, "alice:{plain.b64}c2VjcmV0\nbob:{PLAIN}\n", 1),
             (clear, "alice:secret\nbob:{SSHA}xx\ncarol:\n", 1),
             (Contents::EximClient, "mail.isp:login:secret\n### a:b:c\n", 1),
+            (Contents::EximPasswd, "alice:$1$x$y:secret\nbob:$1$x$y:\ncarol:$1$x$y\n# d:e:f\n", 1),
+            (Contents::PostfixDatabase, "hosts = x\npassword = s3cret\n#bind_pw = y\nbind_pw =\n", 1),
+            (Contents::PostfixDatabase, "bind = yes\nbind_pw\n  = s3cret\npassword_expansion = x\n", 1),
             (Contents::SaslConfiguration, "sql_passwd: x\nmech_list: PLAIN\n", 1),
             (Contents::PostfixMain, "smtp_sasl_password_maps = static:user:secret\n", 1),
             (Contents::Opaque, "secret", 0),

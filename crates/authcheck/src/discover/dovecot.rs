@@ -13,6 +13,8 @@ pub(crate) struct Conf {
     pub(crate) names: Vec<Named>,
     /// Arguments of `!include` and `!include_try`, in order; may be relative, with `*`.
     pub(crate) includes: Vec<String>,
+    /// Passwd-files with `%`-variables in their paths, each with its line: a file for each user or domain.
+    pub(crate) variable: Vec<(String, usize)>,
 }
 
 /// Where the reader stands: the blocks around it, and what was said of the innermost passdb.
@@ -24,7 +26,7 @@ struct Place {
     paths: Vec<(String, usize)>,
 }
 
-/// Reads one file. A path with `%`-variables names a different file for each user and cannot be followed.
+/// Reads one file.
 pub(crate) fn read(text: &str) -> Conf {
     let mut conf = Conf::default();
     let mut place = Place::default();
@@ -37,14 +39,29 @@ pub(crate) fn read(text: &str) -> Conf {
 impl Conf {
     fn line(&mut self, line: &str, number: usize, place: &mut Place) {
         if let Some(argument) = line.strip_prefix("!include_try").or_else(|| line.strip_prefix("!include")) {
-            self.includes.push(argument.trim().to_owned());
+            self.includes.push(unquoted(argument.trim()).to_owned());
         } else if let Some(head) = line.strip_suffix('{') {
             place.open(head);
         } else if line == "}" {
-            self.names.extend(place.close());
+            self.passwd_files(place);
         } else if let Some((key, value)) = line.split_once('=') {
-            self.setting(key.trim(), value.trim(), number, place);
+            self.setting(key.trim(), unquoted(value.trim()), number, place);
         }
+    }
+
+    /// The end of a block; that of a passdb yields its files, since `driver` may stand behind `args`.
+    fn passwd_files(&mut self, place: &mut Place) {
+        let ended = place.blocks.pop();
+        if ended.as_deref() != Some("passdb") || !place.passwd_file {
+            return;
+        }
+        let contents = Contents::PasswdFile { bare: if place.clear { Bare::Clear } else { Bare::Hashed } };
+        let paths = std::mem::take(&mut place.paths).into_iter();
+        let (variable, files): (Vec<_>, Vec<_>) = paths.partition(|(path, _)| path.contains('%'));
+        self.variable.extend(variable);
+        let named = files.into_iter();
+        let named = named.map(|(path, line)| Named::holding(path, Kind::Secret, contents, line, "passdb"));
+        self.names.extend(named);
     }
 
     fn setting(&mut self, key: &str, value: &str, number: usize, place: &mut Place) {
@@ -66,20 +83,6 @@ impl Place {
         self.blocks.push(name.to_owned());
     }
 
-    /// The end of a block; that of a passdb yields its files, since `driver` may stand behind `args`.
-    fn close(&mut self) -> Vec<Named> {
-        let ended = self.blocks.pop();
-        if ended.as_deref() != Some("passdb") || !self.passwd_file {
-            return Vec::new();
-        }
-        let contents = Contents::PasswdFile { bare: if self.clear { Bare::Clear } else { Bare::Hashed } };
-        let paths = std::mem::take(&mut self.paths);
-        paths
-            .iter()
-            .map(|(path, line)| Named::holding(path, Kind::Secret, contents, *line, "passdb"))
-            .collect()
-    }
-
     fn in_passdb(&self) -> bool {
         self.blocks.iter().any(|block| block == "passdb")
     }
@@ -87,8 +90,8 @@ impl Place {
     fn setting(&mut self, key: &str, value: &str, number: usize) {
         match key {
             "driver" => self.passwd_file = value == "passwd-file",
-            "args" => value.split_ascii_whitespace().for_each(|word| self.word(word, number)),
-            "passwd_file_path" => self.word(value, number),
+            "args" => self.arguments(value, number),
+            "passwd_file_path" if value.starts_with('/') => self.paths.push((value.to_owned(), number)),
             "default_password_scheme" | "passdb_default_password_scheme" => {
                 self.clear = is_clear_scheme(value);
             }
@@ -96,14 +99,24 @@ impl Place {
         }
     }
 
-    /// `scheme=CRYPT`, `username_format=%u`, or the path, which is the last word.
-    fn word(&mut self, word: &str, number: usize) {
-        if let Some(scheme) = word.strip_prefix("scheme=") {
-            self.clear = is_clear_scheme(scheme);
-        } else if word.starts_with('/') && !word.contains('%') {
-            self.paths.push((word.to_owned(), number));
+    /// `scheme=CRYPT`, `username_format=%u`, then the path, which may hold blanks.
+    fn arguments(&mut self, value: &str, number: usize) {
+        let mut rest = value;
+        while !rest.starts_with('/') {
+            let Some((word, behind)) = rest.split_once([' ', '\t']) else { return };
+            if let Some(scheme) = word.strip_prefix("scheme=") {
+                self.clear = is_clear_scheme(scheme);
+            }
+            rest = behind.trim_start();
         }
+        self.paths.push((rest.to_owned(), number));
     }
+}
+
+/// A value without its quotes, of either sort.
+fn unquoted(value: &str) -> &str {
+    let inside = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
 }
 
 /// Whether a scheme of Dovecot keeps the password as it is; `.B64` and `.HEX` hide nothing.
@@ -179,7 +192,14 @@ mod tests {
                 vec![users(Bare::Clear, 3)],
             ),
             ("passdb {\n driver = pam\n args = /etc/x\n}\n", vec![]),
-            ("passdb {\n driver = passwd-file\n args = /etc/dovecot/%d/users\n}\n", vec![]),
+            (
+                "passdb {\n driver = passwd-file\n args = \"scheme=PLAIN /etc/dovecot/users\"\n}\n",
+                vec![users(Bare::Clear, 3)],
+            ),
+            (
+                "passdb passwd-file {\n default_password_scheme = 'PLAIN'\n passwd_file_path = \"/etc/dovecot/users\"\n}\n",
+                vec![users(Bare::Clear, 3)],
+            ),
             ("userdb {\n driver = passwd-file\n args = /etc/dovecot/users\n}\n", vec![]),
             (
                 "passdb {\n driver = passwd-file # x\n args = /etc/dovecot/users # y\n}\n",
@@ -188,6 +208,30 @@ mod tests {
         ] {
             assert_eq!(read(text).names, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_for_each_user_is_noted() {
+        for (text, expected) in [
+            (
+                "passdb {\n driver = passwd-file\n args = username_format=%n /etc/%d/my users\n}\n",
+                "/etc/%d/my users",
+            ),
+            (
+                "passdb passwd-file {\n\n passwd_file_path = /etc/%{user | domain}/users\n}\n",
+                "/etc/%{user | domain}/users",
+            ),
+        ] {
+            let conf = read(text);
+            assert_eq!((conf.names, conf.variable), (vec![], vec![(expected.to_owned(), 3)]), "{text}");
+        }
+    }
+
+    #[test]
+    fn quoted_keys_and_includes_are_followed() {
+        let conf = read("ssl_key = \"</k\"\n!include \"conf.d/*.conf\"\n");
+        assert_eq!(conf.names, [Named::plain("/k", Kind::PrivateKey, 1, "ssl_key")]);
+        assert_eq!(conf.includes, ["conf.d/*.conf"]);
     }
 
     #[test]

@@ -3,17 +3,18 @@
 
 use safefile::Kind;
 
-use super::named::{Bare, Contents};
+use super::named::Contents;
 
 /// Where exim4 keeps what matters here.
 pub(crate) const PLACES: &[(&str, Kind, Contents)] = &[
     ("/etc/exim4/passwd.client", Kind::Secret, Contents::EximClient),
-    ("/etc/exim4/passwd", Kind::Secret, Contents::PasswdFile { bare: Bare::Hashed }),
+    ("/etc/exim4/passwd", Kind::Secret, Contents::EximPasswd),
     ("/etc/exim4/exim.key", Kind::PrivateKey, Contents::Opaque),
     ("/etc/exim4/exim.crt", Kind::Certificate, Contents::Opaque),
 ];
 
-/// Whether a line of passwd.client holds a password: `host:login:password`, of which only the first two colons part.
+/// Whether a line holds a password: `host:login:password` of passwd.client, of which only the first two colons part, or
+/// `user:crypted:password` of passwd, as exim-adduser(8) writes it.
 pub(crate) fn holds_password(line: &[u8]) -> bool {
     line.splitn(3, |octet| *octet == b':').nth(2).is_some_and(|password| !password.is_empty())
 }

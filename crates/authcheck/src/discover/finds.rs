@@ -1,6 +1,6 @@
 //! What was found to be looked at, each path once, and the judgement of it: audit, clear text inside, who can read it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use safefile::{Audit, FileType, Kind, Verdict, display_path};
@@ -8,7 +8,7 @@ use safefile::{Audit, FileType, Kind, Verdict, display_path};
 use super::contents::{self, ClearText};
 use super::host::{Host, Reading};
 use super::named::{Contents, Named};
-use crate::judged::{Chosen, Fault, Judged, Note, NoteWord};
+use crate::judged::{Chosen, Fault, Judged, Note, NoteWord, Subject};
 use crate::readers::readers;
 
 /// The paths to be looked at, in the order in which they were found.
@@ -19,6 +19,8 @@ pub(crate) struct Finds {
     places: HashMap<PathBuf, usize>,
     /// The configurations that named something, and whether they are to be believed.
     judges: Vec<(PathBuf, Chosen)>,
+    /// The keys of gatepost.toml for which a line was given: what is told of all files together is one configuration.
+    answered: HashSet<String>,
 }
 
 struct Find {
@@ -28,15 +30,8 @@ struct Find {
     named_by: Vec<String>,
     notes: Vec<Note>,
     if_unsafe: Vec<Note>,
-    followed: Followed,
+    not_looked_at: Vec<String>,
     chosen: Chosen,
-}
-
-/// Whether a configuration was read, and what it names looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Followed {
-    Yes,
-    No,
 }
 
 impl Finds {
@@ -52,8 +47,14 @@ impl Finds {
         let what = format!("included by {}", display_path(&host.at(by)));
         let chosen = self.chosen_by(host, by);
         self.add(path.to_owned(), Kind::Configuration, Contents::Opaque, what, chosen);
+        self.not_looked_at(path, UNREAD);
+    }
+
+    /// Notes that something which a configuration says was not gone after, and why: an error, since nobody knows what it
+    /// would have led to.
+    pub(crate) fn not_looked_at(&mut self, path: &Path, why: &str) {
         if let Some(find) = self.find(path) {
-            find.followed = Followed::No;
+            find.not_looked_at.push(why.to_owned());
         }
     }
 
@@ -83,8 +84,8 @@ impl Finds {
     ) -> Option<String> {
         self.usual(host, path, Kind::Configuration, contents, what);
         let text = host.text(path);
-        if let (None, Some(find)) = (&text, self.find(path)) {
-            find.followed = Followed::No;
+        if text.is_none() {
+            self.not_looked_at(path, UNREAD);
         }
         text
     }
@@ -94,6 +95,16 @@ impl Finds {
         if let Some(find) = self.find(path) {
             find.notes.push(note);
         }
+    }
+
+    /// The lines for gatepost.toml whose keys were not given before, and the keys of the others.
+    pub(crate) fn first_said(&mut self, lines: Vec<String>) -> (String, Vec<String>) {
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        for line in lines {
+            let key = line.split(" = ").next().unwrap_or_default().to_owned();
+            if self.answered.insert(key.clone()) { first.push(line) } else { again.push(key) }
+        }
+        (first.join("\n"), again)
     }
 
     /// Adds something to be known of a path only if it turns out to be unsafe.
@@ -143,7 +154,7 @@ impl Finds {
                 named_by: vec![by],
                 notes: Vec::new(),
                 if_unsafe: Vec::new(),
-                followed: Followed::Yes,
+                not_looked_at: Vec::new(),
                 chosen,
             });
         }
@@ -163,11 +174,9 @@ impl Find {
             audit = host.audit(&self.path, Kind::Secret);
         }
         let note = clear_text(&audit, clear, self.contents);
-        let unread = (self.followed == Followed::No).then(|| Fault {
-            rule: "failed",
-            component: display_path(&audit.path),
-            what: "could not be read, so what it names was not looked at".to_owned(),
-        });
+        let subject = Subject::Path(audit.path.clone());
+        let unread = self.not_looked_at.into_iter();
+        let unread = unread.map(|what| Fault { rule: "failed", subject: subject.clone(), what });
         let mut judged = Judged::new(audit).named_by(self.named_by).may_be_absent().faulty(unread);
         judged.chosen = self.chosen;
         judged.notes.extend(note);
@@ -214,6 +223,8 @@ fn import(audit: &Audit, contents: Contents) -> String {
         _ => String::new(),
     }
 }
+
+const UNREAD: &str = "could not be read, so what it names was not looked at";
 
 /// The longest file that is looked into: some 200,000 users of a sasldb. What is longer is said to be.
 const LOOK_LIMIT: u64 = 64 << 20;

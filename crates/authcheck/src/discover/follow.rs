@@ -46,8 +46,12 @@ pub(crate) fn postfix(host: &Host<'_>, finds: &mut Finds) {
     let Some(text) = finds.text(host, main_cf, Contents::PostfixMain, what) else { return };
     let master = finds.text(host, master_cf, Contents::Opaque, what).unwrap_or_default();
     let main = postfix::Main::read(&text).with_master(&master);
-    main.names().into_iter().for_each(|named| finds.named(host, main_cf, named));
-    main.names_of_master().into_iter().for_each(|named| finds.named(host, master_cf, named));
+    for (path, followed) in [(main_cf, main.names()), (master_cf, main.names_of_master())] {
+        followed.files.into_iter().for_each(|named| finds.named(host, path, named));
+        for (name, line) in followed.endless {
+            finds.not_looked_at(path, &format!("line {line}, {name}: {ENDLESS}"));
+        }
+    }
     let Some(name) = main.sasl_application() else { return };
     let moved = main.sasl_directory().map(|directory| Path::new(&directory).join(format!("{name}.conf")));
     let debian = Path::new("/etc/postfix/sasl").join(format!("{name}.conf"));
@@ -73,6 +77,12 @@ pub(crate) fn dovecot(host: &Host<'_>, finds: &mut Finds) {
         let text = finds.text(host, &path, Contents::Opaque, "Dovecot's configuration");
         let Some(conf) = text.as_deref().map(dovecot::read) else { continue };
         conf.names.into_iter().for_each(|named| finds.named(host, &path, named));
+        for (file, line) in conf.variable {
+            let contents = Contents::PasswdFile { bare: Bare::Hashed };
+            let named = Named::holding(&file, Kind::Secret, contents, line, "passdb");
+            finds.named(host, &path, named);
+            finds.not_looked_at(Path::new(&file), VARIABLE);
+        }
         let directory = path.parent().unwrap_or(Path::new("/"));
         // The last one put in is read next: reversed, the order is that of the files.
         for pattern in conf.includes.iter().rev() {
@@ -189,8 +199,12 @@ fn application(host: &Host<'_>, finds: &mut Finds, files: &[PathBuf], reader: Re
             finds.note(path, Note::new(NoteWord::Broken, text));
         }
         for answer in sendmail_conf::answers(&words) {
-            let text = format!("line {}, {}: {}", answer.line, answer.given, answer.meaning);
-            finds.note(path, Note::new(NoteWord::Equivalent, text).answered(answer.toml));
+            let (lines, again) = finds.first_said(answer.toml);
+            let mut text = format!("line {}, {}: {}", answer.line, answer.given, answer.meaning);
+            if !again.is_empty() {
+                text.extend(["; said above: ", &again.join(", ")]);
+            }
+            finds.note(path, Note::new(NoteWord::Equivalent, text).answered(lines));
         }
     }
 }
@@ -223,6 +237,10 @@ fn included(host: &Host<'_>, pattern: &Path) -> Option<Vec<PathBuf>> {
 
 const PASSED_OVER: &str = "sendmail passes over a file that it finds unsafe too, and goes on with the defaults: every \
                            mechanism, the default sasldb";
+
+const VARIABLE: &str = "names a file for each user or domain, and none of them was looked at";
+
+const ENDLESS: &str = "expands to more than can be looked at, so what it names was not";
 
 /// How many files of Dovecot are read: an include that names itself ends there.
 const INCLUDE_LIMIT: usize = 200;

@@ -52,6 +52,8 @@ pub(crate) enum Contents {
     SaslConfiguration,
     /// Postfix: `host user:password`, as text or built.
     PostfixPasswords,
+    /// How Postfix logs in to a database: `password = ...`, `bind_pw = ...`.
+    PostfixDatabase,
     /// Postfix main.cf: a `static:` or `inline:` table with passwords.
     PostfixMain,
     /// Dovecot passwd-file: `user:{SCHEME}password:...`.
@@ -61,6 +63,8 @@ pub(crate) enum Contents {
     },
     /// Exim's passwd.client: `host:login:password`.
     EximClient,
+    /// Debian's exim4 passwd: `user:crypted:password`, the last in clear text where it is there at all.
+    EximPasswd,
 }
 
 /// What a password without a scheme means in a passwd-file.

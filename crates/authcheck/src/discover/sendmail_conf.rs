@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use config::Config;
 use credential::{KindSet, VerifierKind};
-use safefile::{Kind, display_path};
+use safefile::{Kind, shell_quote, toml_quote};
 
 use super::named::{Contents, Named};
 use crate::mechanisms;
@@ -32,8 +32,9 @@ pub(crate) struct Answer {
     pub(crate) line: usize,
     /// What it means for Gatepost, one sentence.
     pub(crate) meaning: String,
-    /// Lines of gatepost.toml; empty where nothing has to be said.
-    pub(crate) toml: String,
+    /// Lines of gatepost.toml, each with the key's full name, so that they can stand in one file above its tables; empty
+    /// where nothing has to be said.
+    pub(crate) toml: Vec<String>,
 }
 
 /// Reads an application's file, and names the lines that libsasl would refuse, after which it refuses to start.
@@ -89,9 +90,9 @@ fn answer(word: &Word) -> Answer {
         "auxprop_plugin" => (auxprop_plugin(&word.value), store_lines()),
         "log_level" => log_level(&word.value),
         key if PASSWORD_WORDS.contains(&key) => {
-            ("a password of another database; Gatepost asks none and needs none".to_owned(), String::new())
+            ("a password of another database; Gatepost asks none and needs none".to_owned(), Vec::new())
         }
-        _ => ("has no counterpart; Gatepost does not need it".to_owned(), String::new()),
+        _ => ("has no counterpart; Gatepost does not need it".to_owned(), Vec::new()),
     };
     Answer { given: format!("{}: {}", word.key, word.value), line: word.line, meaning, toml }
 }
@@ -117,7 +118,7 @@ fn pwcheck_method(value: &str) -> String {
 
 /// `auth.mechanisms` is an upper bound: a name that Gatepost does not have would be left out with a log line, so it is
 /// left out here.
-fn mech_list(value: &str) -> (String, String) {
+fn mech_list(value: &str) -> (String, Vec<String>) {
     let upper: Vec<String> = value.split_ascii_whitespace().map(str::to_ascii_uppercase).collect();
     let (ours, others): (Vec<&str>, Vec<&str>) =
         upper.iter().map(String::as_str).partition(|name| mechanisms::exists(name));
@@ -125,18 +126,19 @@ fn mech_list(value: &str) -> (String, String) {
     if !others.is_empty() {
         let _ = write!(meaning, "; Gatepost does not have {}", others.join(", "));
     }
-    let mut toml = format!("[auth]\nmechanisms = [{}]", quoted(ours.iter().copied()));
+    let mut toml = vec![format!("auth.mechanisms = [{}]", quoted(ours.iter().copied()))];
     let keep = ours.iter().filter_map(|name| mechanisms::needs(name)).fold(KindSet::default(), KindSet::with);
     if keep != KindSet::default() {
         meaning.push_str("; a mechanism is offered only if its verifier is kept");
-        let _ = write!(toml, "\n[secrets]\nkeep = [{}]", quoted(keep.iter().map(VerifierKind::name)));
+        toml.push(format!("secrets.keep = [{}]", quoted(keep.iter().map(VerifierKind::name))));
     }
     (meaning, toml)
 }
 
-fn sasldb_path(value: &str) -> (String, String) {
+fn sasldb_path(value: &str) -> (String, Vec<String>) {
+    let file = shell_quote(value);
     let meaning =
-        format!("passwords in clear text; `saslpasswd --import {value}` derives verifiers from them");
+        format!("passwords in clear text; `saslpasswd --import {file}` derives verifiers from them");
     (meaning, store_lines())
 }
 
@@ -150,24 +152,25 @@ fn auxprop_plugin(value: &str) -> String {
 }
 
 /// Where the secrets are; the default, which need not be written.
-fn store_lines() -> String {
-    format!("[secrets]\npath = \"{}\"", display_path(&Config::default().secrets.path))
+fn store_lines() -> Vec<String> {
+    let path = toml_quote(Config::default().secrets.path);
+    path.map(|path| format!("secrets.path = {path}")).into_iter().collect()
 }
 
 /// Cyrus counts 0 (nothing) to 7 (with passwords), and logs by itself; Gatepost's number is sendmail's LogLevel, and no
 /// level logs a password.
-fn log_level(value: &str) -> (String, String) {
+fn log_level(value: &str) -> (String, Vec<String>) {
     let level = match value.parse::<u8>() {
         Ok(0..=2) => 9,
         Ok(3) => 10,
         Ok(4) => 11,
         Ok(5) => 13,
         Ok(_) => 14,
-        Err(_) => return ("not a number; Gatepost's default is 9".to_owned(), String::new()),
+        Err(_) => return ("not a number; Gatepost's default is 9".to_owned(), Vec::new()),
     };
     (
         "Gatepost counts as sendmail's LogLevel does, and never logs a password".to_owned(),
-        format!("log_level = {level}"),
+        vec![format!("log_level = {level}")],
     )
 }
 
@@ -182,7 +185,7 @@ const PASSWORD_WORDS: &[&str] = &["sql_passwd", "ldapdb_pw"];
 mod tests {
     use super::*;
 
-    const STORE: &str = "[secrets]\npath = \"/var/lib/gatepost/secrets.redb\"";
+    const STORE: &str = "secrets.path = \"/var/lib/gatepost/secrets.redb\"";
 
     #[test]
     fn debians_example_is_read_as_libsasl_reads_it() {
@@ -220,21 +223,18 @@ mod tests {
     #[test]
     fn each_word_has_its_lines_of_gatepost_toml() {
         for (text, toml, meaning) in [
-            ("mech_list: plain login", "[auth]\nmechanisms = [\"PLAIN\", \"LOGIN\"]", "may be offered"),
+            ("mech_list: plain login", "auth.mechanisms = [\"PLAIN\", \"LOGIN\"]", "may be offered"),
             (
                 "mech_list: GSSAPI CRAM-MD5 PLAIN",
-                "[auth]\nmechanisms = [\"CRAM-MD5\", \"PLAIN\"]\n[secrets]\nkeep = [\"argon2id\", \"scram-sha-256\", \
+                "auth.mechanisms = [\"CRAM-MD5\", \"PLAIN\"]\nsecrets.keep = [\"argon2id\", \"scram-sha-256\", \
                  \"cram-md5\"]",
                 "does not have GSSAPI",
             ),
             ("log_level: 2", "log_level = 9", "LogLevel"),
             ("log_level: 7", "log_level = 14", "never logs a password"),
             ("log_level: many", "", "not a number"),
-            (
-                "sasldb_path: /etc/sasldb2",
-                "[secrets]\npath = \"/var/lib/gatepost/secrets.redb\"",
-                "--import /etc/sasldb2",
-            ),
+            ("sasldb_path: /etc/sasldb2", STORE, "--import /etc/sasldb2"),
+            ("sasldb_path: /etc/my $(db)", STORE, "--import '/etc/my $(db)'"),
             ("auxprop_plugin: sasldb", STORE, "one place of secrets"),
             ("auxprop_plugin: sql sasldb", STORE, "does not ask sql"),
             ("pwcheck_method: auxprop", STORE, "against the store"),
@@ -244,7 +244,7 @@ mod tests {
         ] {
             let answers = answers(&read(text).0);
             let [answer] = answers.as_slice() else { panic!("one answer to {text:?}") };
-            assert_eq!(answer.toml, toml, "{text:?}");
+            assert_eq!(answer.toml.join("\n"), toml, "{text:?}");
             assert!(answer.meaning.contains(meaning), "{text:?}: {}", answer.meaning);
             let parsed = config::Config::parse("/x.toml".as_ref(), toml.as_bytes(), &config::HostAccounts);
             assert!(parsed.is_ok(), "{text:?}: {parsed:?}");

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub(super) struct Survey<'a> {
     policy: &'a Policy,
     now: Timestamp,
+    /// How saslpasswd is called for this store.
+    saslpasswd: String,
     realm: Option<String>,
     sums: Sums,
 }
@@ -55,8 +57,25 @@ pub(super) struct Remark {
     pub(super) rule: &'static str,
     /// One sentence.
     pub(super) why: String,
-    /// The command that mends it.
-    pub(super) fix: Option<String>,
+    /// What mends it.
+    pub(super) fix: Option<Fix>,
+}
+
+/// A command that mends what is to be said of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fix {
+    /// One that needs nobody.
+    Runs(String),
+    /// One that asks a person for the new password; of a script that it stands in it would read the next lines.
+    Asks(String),
+}
+
+impl Fix {
+    /// The command.
+    pub(super) fn command(&self) -> &str {
+        let (Self::Runs(command) | Self::Asks(command)) = self;
+        command
+    }
 }
 
 impl Remark {
@@ -67,8 +86,9 @@ impl Remark {
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn new(policy: &'a Policy, now: Timestamp) -> Self {
-        Self { policy, now, realm: None, sums: Sums::default() }
+    /// Of this policy at this time; `saslpasswd` is how that program is called for the store.
+    pub(super) fn new(policy: &'a Policy, now: Timestamp, saslpasswd: String) -> Self {
+        Self { policy, now, saslpasswd, realm: None, sums: Sums::default() }
     }
 
     /// Counts one user, in the order of realms, and says what is to be said.
@@ -79,6 +99,10 @@ impl<'a> Survey<'a> {
         self.sums.weak += u64::from(!weak.is_empty());
         self.sums.weak_unasked += u64::from(weak.iter().any(Remark::is_unsafe));
         weak.into_iter().chain(self.unusable(record, &user)).collect()
+    }
+
+    pub(super) fn policy(&self) -> &'a Policy {
+        self.policy
     }
 
     pub(super) fn sums(self) -> Sums {
@@ -115,7 +139,7 @@ impl<'a> Survey<'a> {
         let (kept, left): (Vec<_>, Vec<_>) = weak.into_iter().partition(|(kind, _)| asked.contains(*kind));
         let by = if record.keep().is_some() { "the user's own list" } else { "secrets.keep" };
         let remarks = [
-            (left, "weak-verifier", "which nothing asks for".to_owned(), Some(mend(record, asked))),
+            (left, "weak-verifier", "which nothing asks for".to_owned(), Some(self.mend(record, asked))),
             (kept, "note-weak-verifier", format!("which {by} asks for"), None),
         ];
         let remarks = remarks.into_iter().filter(|(weak, ..)| !weak.is_empty());
@@ -140,6 +164,22 @@ impl<'a> Survey<'a> {
         let remark = |(rule, why)| Remark { user: user.to_owned(), rule, why, fix: None };
         credentials.iter().filter_map(|credential| unusable(credential, now)).map(remark).collect()
     }
+
+    /// What drops the verifiers that nothing asks for; where one of them is all that a credential has, only setting the
+    /// password anew does.
+    fn mend(&self, record: &Record, asked: KindSet) -> Fix {
+        let (identity, saslpasswd) = (record.identity(), &self.saslpasswd);
+        let user = safefile::shell_quote(identity.user.as_str());
+        let who = format!("-u {} -- {user}", safefile::shell_quote(identity.realm.as_str()));
+        let left = |credential: &Credential| {
+            credential.verifiers.kinds().minus(asked) != credential.verifiers.kinds()
+        };
+        if record.credentials().iter().all(left) {
+            Fix::Runs(format!("{saslpasswd} --keep {asked} {who}"))
+        } else {
+            Fix::Asks(format!("{saslpasswd} {who}"))
+        }
+    }
 }
 
 fn unusable(credential: &Credential, now: Timestamp) -> Option<(&'static str, String)> {
@@ -149,21 +189,6 @@ fn unusable(credential: &Credential, now: Timestamp) -> Option<(&'static str, St
         _ if credential.state == State::Suspended => Some(("note-disabled", format!("{label}disabled"))),
         Some(end) if end <= now => Some(("note-expired", format!("{label}expired {}", date(end)))),
         _ => None,
-    }
-}
-
-/// What drops the verifiers that nothing asks for; where one of them is all that a credential has, only setting the
-/// password anew does.
-fn mend(record: &Record, asked: KindSet) -> String {
-    let identity = record.identity();
-    let user = safefile::shell_quote(identity.user.as_str());
-    let realm = safefile::shell_quote(identity.realm.as_str());
-    let left =
-        |credential: &Credential| credential.verifiers.kinds().minus(asked) != credential.verifiers.kinds();
-    if record.credentials().iter().all(left) {
-        format!("saslpasswd --keep {asked} -u {realm} {user}")
-    } else {
-        format!("saslpasswd -u {realm} {user}")
     }
 }
 

@@ -1,4 +1,5 @@
-//! How a store is shown while its users stream by: lines for a person, or one JSON object that grows.
+//! How a store is shown while its users stream by: lines for a person, one JSON object that grows, or only the commands
+//! that mend it.
 //!
 //! The object is that of every path (`report`), with one key more, `store`: `{"integrity", "policy": {"keep", ...},
 //! "users", "realms", ...}`. Its verdict stands behind the findings, since it is known last.
@@ -10,32 +11,61 @@ use serde::Serialize;
 use serde_json::json;
 use store::secrets::Counts;
 
-use super::survey::{Remark, Sums, date};
+use super::survey::{Fix, Remark, Sums, date};
 use crate::judged::{Fault, Judged};
+use crate::mend;
+use crate::options::{Mending, Options};
 use crate::report::{Entry, Object};
 use crate::tree::{self, Colour, Detail, Told};
 
 /// What is being shown.
 pub(super) struct View<'a> {
     io: &'a mut Io,
-    colour: Colour,
+    shown: Shown,
     verdict: Verdict,
     entries: u64,
 }
 
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Everything, to a person.
+    Text(Colour),
+    /// Everything, to a program.
+    Object,
+    /// The commands of `--fix`. Those for the path itself are the plan's.
+    Commands,
+}
+
+impl Shown {
+    pub(super) fn of(io: &mut Io, options: &Options) -> Self {
+        match io.format() {
+            _ if options.fix == Some(Mending::Print) => Self::Commands,
+            Format::Text => Self::Text(Colour::of(io)),
+            Format::Json => Self::Object,
+        }
+    }
+}
+
 impl<'a> View<'a> {
     /// Shows the path and what its audit found.
-    pub(super) fn begin(io: &'a mut Io, judged: &Judged, colour: Colour) -> Result<Self, Report> {
-        let mut view = Self { io, colour, verdict: judged.verdict(), entries: 0 };
-        if view.io.format() == Format::Text {
-            view.io.out().text(tree::text(judged, Detail::UnsafeOnly, &mut Told::default(), colour))?;
-        } else {
-            let object = Object::of(judged);
-            let (path, kind) = (json!(object.path), json!(object.kind));
-            view.io.out().text(format_args!("{{\"path\":{path},\"kind\":{kind},\"findings\":["))?;
-            object.findings.iter().try_for_each(|entry| view.entry(entry))?;
+    pub(super) fn begin(io: &'a mut Io, judged: &Judged, shown: Shown) -> Result<Self, Report> {
+        let mut view = Self { io, shown, verdict: judged.verdict(), entries: 0 };
+        match shown {
+            Shown::Text(colour) => {
+                let text = tree::text(judged, Detail::VerdictLater, &mut Told::default(), colour);
+                view.io.out().text(text)?;
+            }
+            Shown::Object => view.begin_object(&Object::of(judged))?,
+            Shown::Commands => judged.faults.iter().try_for_each(|fault| by_hand(view.io, fault))?,
         }
         Ok(view)
+    }
+
+    fn begin_object(&mut self, object: &Object) -> Result<(), Report> {
+        let (path, kind) = (json!(object.path), json!(object.kind));
+        self.io.out().text(format_args!("{{\"path\":{path},\"kind\":{kind},\"findings\":["))?;
+        object.findings.iter().try_for_each(|entry| self.entry(entry))
     }
 
     /// Something that could not be checked.
@@ -43,9 +73,10 @@ impl<'a> View<'a> {
         if self.verdict == Verdict::Safe {
             self.verdict = Verdict::Error;
         }
-        match self.io.format() {
-            Format::Text => self.io.out().text(tree::fault(fault, self.colour)),
-            Format::Json => self.entry(&Entry::of_fault(fault.clone())),
+        match self.shown {
+            Shown::Text(colour) => self.io.out().text(tree::fault(fault, colour)),
+            Shown::Object => self.entry(&Entry::of_fault(fault.clone())),
+            Shown::Commands => by_hand(self.io, fault),
         }
     }
 
@@ -54,34 +85,34 @@ impl<'a> View<'a> {
         if remark.is_unsafe() {
             self.verdict = Verdict::Unsafe;
         }
-        match self.io.format() {
-            Format::Text => {
-                let user = cli::printable::octets(&remark.user).to_string();
+        let user = cli::printable::octets(&remark.user).to_string();
+        let command = remark.fix.as_ref().map(Fix::command);
+        match (self.shown, &remark.fix) {
+            (Shown::Text(colour), _) => {
                 let word = remark.rule.trim_start_matches("note-");
                 let how = if remark.is_unsafe() { tree::UNSAFE } else { tree::NOTE };
-                self.io.out().text(tree::remark(
-                    word,
-                    how,
-                    &user,
-                    &remark.why,
-                    remark.fix.as_deref(),
-                    self.colour,
-                ))
+                self.io.out().text(tree::remark(word, how, &user, &remark.why, command, colour))
             }
-            Format::Json => self.entry(&Entry {
+            (Shown::Object, _) => self.entry(&Entry {
                 component: remark.user.clone(),
                 rule: remark.rule.to_owned(),
                 owner: None,
                 mode: None,
                 why: remark.why.clone(),
-                fix: remark.fix.clone(),
+                fix: command.map(str::to_owned),
             }),
+            (Shown::Commands, Some(Fix::Runs(command))) => mend::show_command(self.io, command),
+            (Shown::Commands, Some(Fix::Asks(command))) => {
+                let words = "set the password anew:";
+                mend::show_by_hand(self.io, &format!("{user}: {}; {words} {command}", remark.why))
+            }
+            (Shown::Commands, None) => Ok(()),
         }
     }
 
     /// The end of a store that could not be looked into.
     pub(super) fn end_without_users(self) -> Result<Verdict, Report> {
-        if self.io.format() == Format::Json {
+        if self.shown == Shown::Object {
             self.io.out().line(format_args!("],\"verdict\":\"{}\"}}", self.verdict.word()))?;
         }
         Ok(self.verdict)
@@ -90,15 +121,16 @@ impl<'a> View<'a> {
     /// The sums.
     pub(super) fn end(
         &mut self,
+        policy: &Policy,
         sums: &Sums,
         pages: &'static str,
-        policy: &Policy,
         counts: &Counts,
     ) -> Result<Verdict, Report> {
         let integrity = if self.verdict == Verdict::Error { "damaged" } else { pages };
-        match self.io.format() {
-            Format::Text => self.io.out().text(text(sums, self.verdict, integrity, policy, counts))?,
-            Format::Json => {
+        match self.shown {
+            Shown::Commands => {}
+            Shown::Text(_) => self.io.out().text(text(sums, self.verdict, integrity, policy, counts))?,
+            Shown::Object => {
                 let whole = Whole {
                     integrity,
                     policy: policy_of(policy),
@@ -118,6 +150,10 @@ impl<'a> View<'a> {
         self.entries += 1;
         self.io.out().text(format_args!("{comma}{}", json!(entry)))
     }
+}
+
+fn by_hand(io: &mut Io, fault: &Fault) -> Result<(), Report> {
+    mend::show_by_hand(io, tree::fault(fault, Colour::Off).trim())
 }
 
 /// The key `store` of the object.

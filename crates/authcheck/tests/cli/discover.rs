@@ -34,6 +34,7 @@ host  etc/dovecot/conf.d/auth-passwdfile.conf.ext root:root 0644
 file  etc/dovecot/users                    root:mail   0640  alice:{PLAIN}hunter4\nbob:{SHA512-CRYPT}$6$x$y\n
 file  etc/dovecot/private/dovecot.key      root:root   0600  x
 host  etc/exim4/passwd.client              root:mail   0640
+file  etc/exim4/passwd                     root:root   0600  alice:$1$x$y:hunter5\nbob:$1$x$y:\n
 "#;
 
 /// The verdict of each path, its kind, and the words of its findings.
@@ -93,6 +94,7 @@ fn everything_that_is_there_and_named_is_judged() {
         ("etc/dovecot/users", "unsafe", "secret", "group-readable note-clear-text"),
         ("etc/dovecot/private/dovecot.key", "safe", "private-key", ""),
         ("etc/exim4/passwd.client", "unsafe", "secret", "group-readable note-clear-text"),
+        ("etc/exim4/passwd", "safe", "secret", "note-clear-text"),
     ] {
         let rules: Vec<String> = rules.split_ascii_whitespace().map(str::to_owned).collect();
         let found = verdicts.get(&format!("ROOT/{path}")).unwrap_or_else(|| panic!("{path} was not found"));
@@ -184,8 +186,37 @@ fn the_words_of_sendmail_conf_are_answered_with_lines_of_gatepost_toml() {
     for (word, (why, _)) in words.iter().zip(&answers) {
         assert!(why.contains(word), "{word}: {why}");
     }
-    assert_eq!(answers[2].1, Some("[auth]\nmechanisms = [\"PLAIN\"]"));
-    assert_eq!(answers[4].1, Some("log_level = 13"));
+    let lines: Vec<_> = answers.iter().map(|(_, fix)| fix.unwrap_or_default()).collect();
+    let path = "secrets.path = \"/var/lib/gatepost/secrets.redb\"";
+    assert_eq!(lines, [path, "", "auth.mechanisms = [\"PLAIN\"]", "", "log_level = 13"]);
+    assert!(answers[1].0.ends_with("; said above: secrets.path"), "{}", answers[1].0);
+}
+
+/// What is told of all files of a host, in its order, is one configuration.
+#[test]
+fn all_answers_together_are_a_gatepost_toml() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let words = "pwcheck_method:saslauthd\\nauxprop_plugin:sasldb\\nmech_list:CRAM-MD5 PLAIN\\nsasldb_path:/x\\nlog_level:5";
+    let tree = Tree::of(&format!(
+        "file etc/sasl2/Sendmail.conf root:root 0644 {words}\n\
+         file etc/postfix/main.cf root:root 0644\nfile etc/postfix/sasl/smtpd.conf root:root 0644 {words}"
+    ));
+    let (_, objects, _) = discovered(&tree);
+    let findings = objects.iter().flat_map(|object| object["findings"].as_array().unwrap());
+    let answers = findings.filter(|found| found["rule"] == "note-equivalent");
+    let lines: Vec<_> = answers.filter_map(|found| found["fix"].as_str()).collect();
+    assert_eq!(lines.join("\n").lines().count(), 4, "{lines:?}");
+    std::fs::write(tree.at("gatepost.toml"), lines.join("\n")).unwrap();
+    let output = tree.authcheck("config ROOT/gatepost.toml --format json");
+    let out = tree.unrooted(&output.stdout);
+    let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["verdict"], &first["findings"]),
+        (&"safe".into(), &Value::Array(Vec::new())),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -236,6 +267,52 @@ fn an_include_that_was_not_followed_is_not_safe() {
         let expected = if pattern == "dovecot.conf" { "safe" } else { verdict };
         assert_eq!(found.map_or("", |found| found.0.as_str()), expected, "{pattern}");
         assert_eq!(exit == Some(0), verdict.is_empty(), "{pattern}");
+    }
+}
+
+/// What can be named in endless ways, or is named in a way that is not gone after, is not taken for safe.
+#[test]
+fn what_was_not_followed_is_said() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for (file, lines, verdict, path) in [
+        (
+            "etc/dovecot/dovecot.conf",
+            "passdb {\\n driver = passwd-file\\n args = scheme=PLAIN /etc/dovecot/%d/users\\n}\\n",
+            "error",
+            "etc/dovecot/%d/users",
+        ),
+        (
+            "etc/dovecot/dovecot.conf",
+            "passdb {\\n driver = passwd-file\\n args = \"scheme=PLAIN /etc/users\"\\n}\\n",
+            "unsafe",
+            "etc/users",
+        ),
+        (
+            "etc/postfix/main.cf",
+            "a = $b$b\\nb = $c$c\\nc = $d$d$d$d\\nd = $e$e$e$e$e$e$e$e\\ne = $f$f$f$f$f$f$f$f$f$f$f$f$f$f\\nf = $g$g$g$g$g$g$g\\n\
+             g = $h$h$h$h$h$h$h$h$h$h$h$h\\nsmtp_sasl_password_maps = hash:/etc/$a\\n",
+            "error",
+            "etc/postfix/main.cf",
+        ),
+        (
+            "etc/postfix/main.cf",
+            "smtp_sasl_password_maps = unionmap:{texthash:/etc/users}\\n",
+            "unsafe",
+            "etc/users",
+        ),
+        ("etc/postfix/main.cf", "virtual_alias_maps = mysql:/etc/users\\n", "unsafe", "etc/users"),
+    ] {
+        let tree = Tree::of(&format!(
+            "file {file} root:root 0644 {lines}\n\
+             file etc/users root:root 0644 alice bob:secret\\nalice:secret\\npassword = secret\\n"
+        ));
+        let (verdicts, objects, exit) = discovered(&tree);
+        let found = verdicts.get(&format!("ROOT/{path}")).unwrap_or_else(|| panic!("{path}: {verdicts:?}"));
+        assert_eq!(found.0, verdict, "{lines}: {objects:?}");
+        assert_eq!(exit, Some(if verdict == "error" { 2 } else { 1 }), "{lines}");
+        assert!(verdict == "error" || found.2.contains(&"note-clear-text".to_owned()), "{lines}: {found:?}");
     }
 }
 

@@ -130,6 +130,35 @@ fn a_shell_may_run_what_fix_prints() {
     }
 }
 
+/// Whoever may name a file does not name what root's shell runs.
+#[test]
+fn a_name_is_no_command() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    for name in ["x\n';touch owned;'", "x\u{1}\\';touch owned;'", "$(touch owned)\n", "x'`touch owned`\u{1}"]
+    {
+        let tree = Tree::of("");
+        let file = tree.at(name);
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let authcheck = |options: &[&str]| {
+            let mut authcheck = std::process::Command::new(env!("CARGO_BIN_EXE_authcheck"));
+            authcheck.args(["files", "--kind", "secret"]).args(options).arg(&file).output().unwrap()
+        };
+        for shell in ["sh", "bash"] {
+            let script = authcheck(&["--fix"]).stdout;
+            assert_eq!(script.split(|octet| *octet == b'\n').count(), 3, "one line for each command");
+            fs::write(tree.at("mend"), script).unwrap();
+            let ran =
+                std::process::Command::new(shell).arg("mend").current_dir(tree.root()).status().unwrap();
+            assert!(ran.success() && !tree.at("owned").exists(), "{shell}: {name:?}");
+            assert_eq!(authcheck(&[]).status.code(), Some(0), "{shell}: {name:?} is mended");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_no_command_mends_is_left_alone_and_said() {
     if tests::need::root().is_err() {
@@ -139,7 +168,8 @@ fn what_no_command_mends_is_left_alone_and_said() {
         let tree = Tree::of(lines);
         let line = format!("files --kind {kind} --format json ROOT/way/file");
         let found = finding(&tree, &line, *rule);
-        assert!(found["fix"].as_str().unwrap_or_default().contains(words), "{rule}: {found}");
+        assert_eq!(found["fix"], Value::Null, "{rule}: a program may run what stands there");
+        assert!(found["why"].as_str().unwrap_or_default().contains(words), "{rule}: {found}");
         let before = modes(tree.root());
         assert_eq!(tree.authcheck(&format!("{line} --fix=apply --yes")).status.code(), Some(1), "{rule}");
         assert_eq!(modes(tree.root()), before, "{rule}");
@@ -190,7 +220,8 @@ fn nobody_to_ask_is_a_usage_error_and_nothing_happens() {
     assert_eq!(fs::metadata(tree.at("secret")).unwrap().permissions().mode() & 0o7777, 0o644);
 }
 
-/// The lines for gatepost.toml are what the configuration takes, whatever the path, and excuse what they are for.
+/// The lines for gatepost.toml are what the configuration takes, whatever the path, and excuse all that they are for,
+/// however the path is spelled then.
 #[test]
 fn the_other_way_out_is_a_configuration() {
     if tests::need::root().is_err() {
@@ -200,20 +231,79 @@ fn the_other_way_out_is_a_configuration() {
         ("dir a\"]b root:root 0755\nfile a\"]b/f root:mail 0640", "ROOT/a\"]b/f"),
         ("dir a\\=b mail:mail 0755\nfile a\\=b/f root:root 0600", "ROOT/a\\=b/f"),
         ("dir d root:mail 0775\nfile d/f root:root 0600", "d/f"),
+        ("dir d root:mail 0775\nfile d/f root:root 0600", "./d/../d//f"),
+        ("dir d root:mail 0775\nfile d/f root:root 0600\nlink d/l root:root f", "ROOT/d/l"),
+        ("dir a mail:mail 0755\ndir a/b news:mail 0775\nfile a/b/f root:mail 0640", "a/b/f"),
     ] {
         let tree = Tree::of(lines);
-        let said = tree.authcheck(&format!("files --kind secret {path}"));
-        assert_eq!(said.status.code(), Some(1), "{path}");
-        let said = String::from_utf8(said.stdout).unwrap();
-        let toml: Vec<_> = said.lines().skip_while(|line| !line.contains("in gatepost.toml")).collect();
-        let toml: Vec<_> = toml.iter().filter_map(|line| line.strip_prefix("            ")).collect();
-        fs::write(tree.at("gatepost.toml"), toml.join("\n")).unwrap();
-        let line =
-            format!("--config ROOT/gatepost.toml files {}", tree.at(&path.replace("ROOT/", "")).display());
-        let excused = tree.authcheck(&line);
-        assert_eq!(excused.status.code(), Some(0), "{path}: {toml:?}\n{excused:?}");
-        assert!(tree.unrooted(&excused.stderr).is_empty(), "{path}: {excused:?}");
+        let toml = toml(&tree, &format!("--kind secret {path}"));
+        assert_eq!(toml.matches("[[file]]").count(), 1, "{path}: {toml}");
+        assert!(!toml.contains(".."), "{path}: {toml}");
+        fs::write(tree.at("gatepost.toml"), toml).unwrap();
+        let absolute = tree.at(&path.replace("ROOT/", "")).display().to_string();
+        for spelling in [path, &absolute] {
+            let excused = tree.authcheck(&format!("--config ROOT/gatepost.toml files {spelling}"));
+            assert_eq!(excused.status.code(), Some(0), "{spelling}: {excused:?}");
+            assert!(tree.unrooted(&excused.stdout).contains("named by gatepost.toml"), "{spelling}");
+            assert!(tree.unrooted(&excused.stderr).is_empty(), "{spelling}: {excused:?}");
+        }
     }
+}
+
+/// What is named by the configuration is that file by any other spelling too, and no other file is.
+#[test]
+fn a_file_that_is_named_is_known_however_it_is_spelled() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of(
+        "file gatepost.toml root:root 0644 [[file]]\\npath = \"ROOT/mail/info\"\\nkind = \"secret\"\\ngroup_readable = [\"mail\"]\\n\n\
+         file mail/info root:mail 0640\nfile mail/other root:mail 0640\nlink elsewhere/info root:root ../mail/info",
+    );
+    for (path, exit) in [
+        ("mail/info", 0),
+        ("mail/../mail/info", 0),
+        ("ROOT/mail/../mail/info", 0),
+        ("elsewhere/info", 0),
+        ("ROOT/elsewhere/info", 0),
+        ("mail/other", 1),
+        ("elsewhere/../mail/other", 1),
+    ] {
+        let said = tree.authcheck(&format!("--config gatepost.toml files {path}"));
+        assert_eq!(said.status.code(), Some(exit), "{path}: {}", tree.unrooted(&said.stdout));
+    }
+}
+
+/// A directory above files of two kinds is accepted for each as what it is, and all that is told is one configuration.
+#[test]
+fn what_accepts_a_map_makes_no_map_of_a_secret() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of(
+        "dir mail daemon:mail 0755\ncopy mail/access.db root:root 0644 access.db\n\
+         copy mail/virtusertable.db root:root 0644 access.db\ncopy mail/authinfo.db root:mail 0640 authinfo.db",
+    );
+    let paths = "ROOT/mail/access.db ROOT/mail/virtusertable.db ROOT/mail/authinfo.db";
+    let toml = toml(&tree, paths);
+    assert_eq!(toml.matches("[[file]]").count(), 2, "once for the maps, once for the secret: {toml}");
+    fs::write(tree.at("gatepost.toml"), &toml).unwrap();
+    let excused = tree.authcheck(&format!("--config gatepost.toml files {paths}"));
+    let out = tree.unrooted(&excused.stdout);
+    assert!(out.contains("safe    map           ROOT/mail/access.db"), "{toml}{out}");
+    assert!(out.contains("safe    secret        ROOT/mail/authinfo.db"), "{toml}{out}");
+}
+
+/// All lines for gatepost.toml that are told of some files, in their order.
+fn toml(tree: &Tree, files: &str) -> String {
+    let said = tree.authcheck(&format!("files {files}"));
+    assert_eq!(said.status.code(), Some(1), "{files}");
+    let said = String::from_utf8(said.stdout).unwrap();
+    let lines = said.lines().filter_map(|line| line.strip_prefix("            "));
+    lines
+        .filter(|line| line.starts_with("[[") || line.contains(" = "))
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// On a path of a stranger's nothing is changed that the stranger may have chosen, however often rounds are run.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 
 use credential::verifier::{CramMd5, Plain};
 use credential::{
@@ -111,10 +112,10 @@ fn weak_users_policy_and_counts_are_said() {
     assert_eq!(
         lines,
         [
-            "safe    store         ROOT/secrets.redb",
+            "store         ROOT/secrets.redb",
             "weak-verifier: alice@b.example: cram-md5 (password-equivalent), which secrets.keep asks for",
             "weak-verifier: bob@b.example: plain (clear text), which nothing asks for",
-            "fix: saslpasswd -u b.example bob",
+            "fix: saslpasswd --config ROOT/gatepost.toml -u b.example -- bob",
             "disabled: bob@b.example: disabled",
             "verdict    unsafe",
             "integrity  sound",
@@ -130,6 +131,41 @@ fn weak_users_policy_and_counts_are_said() {
     );
 }
 
+/// The commands of `--fix` name the store that was looked into, whatever its users are called; what asks for a password
+/// waits for a person. An unsafe store is one under `--fix` too. That they mend it is tried in `tests/mending.rs`.
+#[test]
+fn what_fix_prints_is_for_the_store_that_was_looked_into() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let toml = "file gatepost.toml root:root 0644 [secrets]\\npath = \"ROOT/secrets.redb\"\\nkeep = [\"cram-md5\"]\\n";
+    for (store, line) in [
+        ("secrets.redb", "store --config ROOT/gatepost.toml"),
+        ("secrets.redb", "--config ROOT/gatepost.toml"),
+        ("other's store", "store --config ROOT/gatepost.toml --"),
+    ] {
+        let tree = Tree::of(toml);
+        let mut both = user("--help", cram(), State::Enabled);
+        let verifiers = Verifiers::new(vec![cram(), plain()]).unwrap();
+        both.put(Credential::new(Label::main(), verifiers, false, Timestamp(1))).unwrap();
+        make(&tree.at(store), &[both, user("-d", plain(), State::Enabled)]);
+        let path = (store != "secrets.redb").then(|| tree.at(store));
+        let authcheck = |options: &[&str]| {
+            let line = tree.rooted(line);
+            let mut authcheck = Command::new(env!("CARGO_BIN_EXE_authcheck"));
+            authcheck.args(options).args(line.split(' ')).args(&path).output().unwrap()
+        };
+        let fix = authcheck(&["--fix"]);
+        let script = tree.unrooted(&fix.stdout);
+        assert_eq!(fix.status.code(), Some(1), "{line}: {script}");
+        let [runs, asks] = script.lines().collect::<Vec<_>>()[..] else { panic!("{line}: {script}") };
+        assert!(runs.starts_with("saslpasswd --config ROOT/gatepost.toml "), "{line}: {script}");
+        assert_eq!(runs.contains(" -f 'ROOT/other'\\''s store'"), path.is_some(), "{line}: {script}");
+        assert!(asks.starts_with("# -d@b.example: plain (clear text), which"), "{line}: {script}");
+        assert!(asks.ends_with(" -u b.example -- -d"), "{line}: {script}");
+    }
+}
+
 #[test]
 fn programs_get_one_object() {
     if tests::need::root().is_err() {
@@ -143,7 +179,7 @@ fn programs_get_one_object() {
     let rules: Vec<_> = object["findings"].as_array().unwrap().iter().map(|found| &found["rule"]).collect();
     assert_eq!(rules, ["note-weak-verifier", "weak-verifier", "note-disabled"]);
     assert_eq!(object["findings"][1]["component"], "bob@b.example");
-    assert_eq!(object["findings"][1]["fix"], "saslpasswd -u b.example bob");
+    assert_eq!(object["findings"][1]["fix"], "saslpasswd --config ROOT/gatepost.toml -u b.example -- bob");
     assert_eq!(object["store"]["users"], 2);
     assert_eq!(object["store"]["weak_unasked"], 1);
     assert_eq!(object["store"]["integrity"], "sound");

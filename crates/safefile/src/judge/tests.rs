@@ -194,6 +194,29 @@ fn access_lists_are_read_precisely() {
     check(Kind::Map, Role::Directory, etc, &["acl-writable-directory"]);
 }
 
+/// One command answers all that one entry breaks, and takes nothing else.
+#[test]
+fn what_of_an_entry_is_harmless_is_so_to_every_rule() {
+    let file = || with_acl(file(ROOT, 0o670), &[(4, 0, 0), (2, 7, MALLORY), (8, 6, STAFF), (16, 7, 0)]);
+    let dir = || with_acl(directory(ROOT, 0o770), &[(4, 0, 0), (2, 7, MALLORY), (8, 6, STAFF), (16, 7, 0)]);
+    let reading = daemon().except(Exception::GroupReadable(staff()));
+    for (kind, role, facts, trust, mallory, others) in [
+        (Kind::Secret, Role::Last, file(), daemon(), "--x", "---"),
+        (Kind::Secret, Role::Last, file(), reading, "--x", "r--"),
+        (Kind::Map, Role::Last, file(), daemon(), "r-x", "r--"),
+        (Kind::SecretDirectory, Role::Directory, dir(), daemon(), "r-x", "r--"),
+        (Kind::SecretDirectory, Role::Last, dir(), daemon(), "---", "---"),
+    ] {
+        let judgement = judge(kind, role, Path::new("/etc/mail"), &facts, &trust);
+        let grants: Vec<_> = judgement.breaches.iter().filter_map(|breach| breach.entry).collect();
+        assert!(grants.len() >= 2, "{kind} {role}");
+        for grant in grants {
+            let expected = if matches!(grant.who, Named::User(_)) { mallory } else { others };
+            assert_eq!(grant.harmless.to_string(), expected, "{kind} {role} {grant:?}");
+        }
+    }
+}
+
 #[test]
 fn a_strangers_filesystem_is_not_looked_at() {
     let of = |uid| Facts { mount: Mount::Fuse(Uid(uid)), ..file(ROOT, 0o666) };

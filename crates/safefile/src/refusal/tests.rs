@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::{Gid, Uid};
 use crate::acl::Named;
+use crate::judge::Grant;
 use crate::mount::Mount;
 
 const NOBODY_KNOWS: u32 = 3_999_999_999;
@@ -23,6 +24,10 @@ fn facts(file_type: FileType, mode: u32) -> Facts {
     }
 }
 
+fn grant(allows: Perms, harmless: Perms) -> Grant {
+    Grant { who: Named::User(Uid(NOBODY_KNOWS)), allows, harmless }
+}
+
 fn finding(kind: Kind, rule: Rule, facts: &Facts) -> Finding {
     Finding::new(kind, Path::new("/srv/my mail"), facts, Breach { rule, entry: None }, &Trust::root())
 }
@@ -38,7 +43,7 @@ fn every_rule_has_a_way_out() {
     for rule in Rule::ALL {
         for kind in Kind::ALL {
             let entry = matches!(rule, Rule::AclWritableDirectory | Rule::AclWritable | Rule::AclReadable)
-                .then_some((Named::User(Uid(NOBODY_KNOWS)), Perms::ALL));
+                .then_some(grant(Perms::ALL, Perms::default()));
             let breach = Breach { rule, entry };
             let facts = facts(FileType::Regular, 0o666);
             let fix = Finding::new(kind, Path::new("/f"), &facts, breach, &Trust::root()).fix;
@@ -79,15 +84,12 @@ fn a_directory_for_everybody_is_left_alone() {
 }
 
 #[test]
-fn an_entry_goes_without_a_new_mask() {
-    let breach = Breach {
-        rule: Rule::AclReadable,
-        entry: Some((Named::User(Uid(NOBODY_KNOWS)), Perms::READ.or(Perms::WRITE))),
-    };
+fn an_entry_is_narrowed_without_a_new_mask() {
+    let breach = Breach { rule: Rule::AclReadable, entry: Some(grant(Perms::ALL, Perms::EXECUTE)) };
     let file = facts(FileType::Regular, 0o660);
     let finding = Finding::new(Kind::Secret, Path::new("/f"), &file, breach, &Trust::root());
-    assert_eq!(finding.fix.to_string(), "setfacl -n -x user:3999999999 /f");
-    assert_eq!(finding.found.entry.as_deref(), Some("user:3999999999:rw-"));
+    assert_eq!(finding.fix.to_string(), "setfacl -n -m user:3999999999:--x /f");
+    assert_eq!(finding.found.entry.as_deref(), Some("user:3999999999:rwx"));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn the_entry_is_named() {
         panic!("not refused")
     };
     assert_eq!(refusal.finding.found.entry.as_deref(), Some("user:4666:rw-"));
-    assert_eq!(refusal.finding.fix.to_string(), format!("setfacl -n -x user:4666 {}", path.display()));
+    assert_eq!(refusal.finding.fix.to_string(), format!("setfacl -n -m user:4666:--- {}", path.display()));
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! What mends a finding does mend it, as a command and carried out, and gives nobody anything.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use safefile::{Audit, Kind, Mend, Trust, Verdict, audit};
+use safefile::{Audit, Exception, Kind, Mend, Trust, Verdict, audit};
 use tests::need;
 
 use crate::acl::{getfacl, setfacl};
-use crate::ground::{Ground, MALLORY, ROOT, STAFF, mode_of, skip};
+use crate::ground::{Ground, MALLORY, ROOT, STAFF, acting_as, group, mode_of, skip};
 
 fn ask(path: &Path, kind: Kind) -> Audit {
     audit(path, kind, &Trust::root())
@@ -59,7 +59,7 @@ fn as_commands() {
 
 /// The mask cuts the second entry to reading; were it made anew without the first one, the second could write.
 #[test]
-fn an_entry_goes_and_no_other_comes_to_life() {
+fn an_entry_is_narrowed_and_no_other_comes_to_life() {
     let (Ok(()), Ok(_)) = (need::root(), need::peer("setfacl")) else { return };
     let ground = Ground::new();
     for by_command in [true, false] {
@@ -77,9 +77,50 @@ fn an_entry_goes_and_no_other_comes_to_life() {
             other.apply().unwrap();
         }
         let left = getfacl(&path);
-        assert!(!left.contains("65534"), "{left}");
+        assert!(left.contains("user:65534:---\n"), "{left}");
         assert!(left.contains("mask::r--\n"), "{left}");
         fs::remove_file(path).unwrap();
+    }
+}
+
+/// Whoever has an entry has nothing of what the owning group or everybody may do: without it they would.
+#[test]
+fn who_loses_a_right_gets_no_other() {
+    let (Ok(()), Ok(_)) = (need::root(), need::peer("setfacl")) else { return };
+    let readable = || Trust::root().except(Exception::GroupReadable(group(STAFF)));
+    let done = |path: &Path, gid| {
+        acting_as(MALLORY, gid, || {
+            (File::open(path).is_ok(), File::options().append(true).open(path).is_ok())
+        })
+    };
+    for (kind, dir, mode, entry, gid) in [
+        (Kind::Map, false, 0o644, "u:4666:w", MALLORY),
+        (Kind::Map, false, 0o644, "g:4666:w", MALLORY),
+        (Kind::Secret, false, 0o640, "u:4666:w", STAFF),
+        (Kind::Map, true, 0o755, "u:4666:wx", MALLORY),
+        (Kind::Map, true, 0o755, "u:4666:w", MALLORY),
+    ] {
+        for by_command in [true, false] {
+            let ground = Ground::new();
+            ground.dir("d", ROOT, STAFF, 0o755);
+            let path = ground.file("d/f", ROOT, STAFF, if dir { 0o644 } else { mode });
+            let narrowed = if dir { ground.at("d") } else { path.clone() };
+            setfacl(&["-m", entry], &narrowed);
+            let (before, listed) = (done(&path, gid), done(&narrowed, gid).0);
+            let unsafe_path = audit(&path, kind, &readable());
+            for mend in mends(&unsafe_path) {
+                if by_command {
+                    let status = Command::new("sh").arg("-ec").arg(mend.to_string()).status().unwrap();
+                    assert!(status.success(), "{mend}");
+                } else {
+                    mend.apply().unwrap();
+                }
+            }
+            assert_eq!(audit(&path, kind, &readable()).verdict(), Verdict::Safe, "{kind} {entry}");
+            let after = done(&path, gid);
+            assert!(after.0 <= before.0 && !after.1, "{kind} {entry}: {before:?}, {after:?}");
+            assert!(done(&narrowed, gid).0 <= listed, "{kind} {entry}");
+        }
     }
 }
 

@@ -95,6 +95,19 @@ fn a_mount_may_have_any_name() {
     assert_eq!(open(&ground.at("d/f")), "safe");
 }
 
+/// The words name what is missing, and not a file that is there.
+#[test]
+fn without_proc_it_is_said_what_is_missing() {
+    if !in_namespace("without_proc_it_is_said_what_is_missing") {
+        return;
+    }
+    let ground = Ground::new();
+    let path = ground.secret("f");
+    assert_eq!(open(&path), "safe");
+    mount(&["-t", "tmpfs", "none"], Path::new("/proc"));
+    assert_eq!(open(&path), "/proc is not mounted");
+}
+
 #[test]
 fn a_working_directory_under_a_mount_is_lost() {
     if !in_namespace("a_working_directory_under_a_mount_is_lost") {

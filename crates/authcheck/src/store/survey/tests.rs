@@ -46,9 +46,19 @@ fn user(name: &str, credentials: Vec<Credential>) -> Record {
     record
 }
 
+fn survey(policy: &Policy) -> Survey<'_> {
+    Survey::new(policy, NOW, "saslpasswd".to_owned())
+}
+
 fn remarks(record: &Record) -> Vec<(&'static str, String, Option<String>)> {
-    let remarks = Survey::new(&Policy::default(), NOW).add(record);
-    remarks.into_iter().map(|remark| (remark.rule, remark.why, remark.fix)).collect()
+    let remarks = survey(&Policy::default()).add(record);
+    remarks
+        .into_iter()
+        .map(|remark| {
+            let command = remark.fix.map(|fix| fix.command().to_owned());
+            (remark.rule, remark.why, command)
+        })
+        .collect()
 }
 
 #[test]
@@ -61,21 +71,21 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
             None,
             "weak-verifier",
             "plain (clear text), which nothing asks for",
-            "saslpasswd --keep argon2id,scram-sha-256 -u b.example alice",
+            "saslpasswd --keep argon2id,scram-sha-256 -u b.example -- alice",
         ),
         (
             "argon2id cram-md5 plain",
             None,
             "weak-verifier",
             "cram-md5 (password-equivalent), plain (clear text), which nothing asks for",
-            "saslpasswd --keep argon2id,scram-sha-256 -u b.example alice",
+            "saslpasswd --keep argon2id,scram-sha-256 -u b.example -- alice",
         ),
         (
             "ssha",
             None,
             "weak-verifier",
             "foreign (fast), which nothing asks for",
-            "saslpasswd -u b.example alice",
+            "saslpasswd -u b.example -- alice",
         ),
         (
             "plain",
@@ -89,7 +99,7 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
             Some("argon2id"),
             "weak-verifier",
             "cram-md5 (password-equivalent), which nothing asks for",
-            "saslpasswd --keep argon2id -u b.example alice",
+            "saslpasswd --keep argon2id -u b.example -- alice",
         ),
     ] {
         let mut record = user("alice@b.example", vec![credential("main", verifiers)]);
@@ -105,7 +115,7 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
 #[test]
 fn the_policy_asks_for_what_it_keeps() {
     let policy = Policy { keep: "argon2id,cram-md5".parse().unwrap(), ..Policy::default() };
-    let mut survey = Survey::new(&policy, NOW);
+    let mut survey = survey(&policy);
     let said = survey.add(&user("a@b", vec![credential("main", "argon2id cram-md5")]));
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].why, "cram-md5 (password-equivalent), which secrets.keep asks for");
@@ -117,7 +127,14 @@ fn the_policy_asks_for_what_it_keeps() {
 #[test]
 fn names_are_quoted_for_the_shell() {
     let record = user("a b$c@b.example", vec![credential("main", "ssha")]);
-    assert_eq!(remarks(&record)[0].2.as_deref(), Some("saslpasswd -u b.example 'a b$c'"));
+    assert_eq!(remarks(&record)[0].2.as_deref(), Some("saslpasswd -u b.example -- 'a b$c'"));
+}
+
+#[test]
+fn a_name_is_no_option() {
+    let record = user("--help@b.example", vec![credential("main", "argon2id plain")]);
+    let command = "saslpasswd --keep argon2id,scram-sha-256 -u b.example -- --help";
+    assert_eq!(remarks(&record)[0].2.as_deref(), Some(command));
 }
 
 #[test]
@@ -147,8 +164,8 @@ fn sums_count_users_and_not_their_parts() {
     raw.raw = true;
     let mut own = user("own@z", vec![credential("main", "argon2id plain")]);
     own.set_keep(Some("argon2id,plain".parse().unwrap()));
-    let (policy, mut survey) = (Policy::default(), Vec::new());
-    let mut sums = Survey::new(&policy, NOW);
+    let (policy, mut said) = (Policy::default(), Vec::new());
+    let mut sums = survey(&policy);
     for record in [
         user(
             "a@B.example",
@@ -161,7 +178,7 @@ fn sums_count_users_and_not_their_parts() {
         user("f@y", vec![credential("main", "scram-4096")]),
         own,
     ] {
-        survey.extend(sums.add(&record));
+        said.extend(sums.add(&record));
     }
     let verifiers = [("argon2id", 5), ("foreign", 1), ("plain", 1), ("scram-sha-256", 5)];
     assert_eq!(
@@ -182,5 +199,5 @@ fn sums_count_users_and_not_their_parts() {
             own_list: 1,
         }
     );
-    assert_eq!(survey.iter().filter(|remark| remark.is_unsafe()).count(), 1);
+    assert_eq!(said.iter().filter(|remark| remark.is_unsafe()).count(), 1);
 }
