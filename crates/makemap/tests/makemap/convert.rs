@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::bench::{Bench, run};
-use crate::types::{TYPES, WITH_DUPLICATES, sorted};
+use crate::every_type::{TYPES, WITH_DUPLICATES, sorted};
 
 fn fixture(bench: &Bench, name: &str, to: &str) {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/maps");

@@ -5,6 +5,7 @@
 mod bench;
 mod client_info;
 mod convert;
+mod every_type;
 mod existing;
 mod failure;
 mod fixtures;
@@ -16,5 +17,5 @@ mod rows;
 mod safety;
 mod scale;
 mod source;
-mod types;
+
 mod usage;
