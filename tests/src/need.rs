@@ -21,15 +21,30 @@ pub fn root() -> Result<(), Missing> {
 /// # Errors
 /// [`Missing`] when mounting is not allowed.
 pub fn own_mounts() -> Result<Command, Missing> {
+    own(&["--mount", "--propagation", "private"], "a mount namespace of its own")
+}
+
+/// As [`own_mounts`], and what is run there is the first of its processes: with it ends whatever it started.
+///
+/// # Errors
+/// [`Missing`] when that is not allowed.
+pub fn own_processes() -> Result<Command, Missing> {
+    own(
+        &["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"],
+        "namespaces for mounts and processes of its own",
+    )
+}
+
+fn own(options: &[&str], what: &str) -> Result<Command, Missing> {
     root()?;
     let command = || {
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
+        command.args(options);
         command
     };
     match command().arg("true").output() {
         Ok(said) if said.status.success() => Ok(command()),
-        _ => skip("this test needs a mount namespace of its own"),
+        _ => skip(&format!("this test needs {what}")),
     }
 }
 
@@ -45,21 +60,47 @@ pub fn peer(program: &str) -> Result<PathBuf, Missing> {
         .map_or_else(|| skip(&format!("this test needs the program {program}")), Ok)
 }
 
+/// A file of a peer that is no program.
+///
+/// # Errors
+/// [`Missing`] when it is not there.
+pub fn file(path: &str) -> Result<(), Missing> {
+    if Path::new(path).is_file() { Ok(()) } else { skip(&format!("this test needs {path}")) }
+}
+
+/// A library of a peer, below the directory that Debian has for those of this machine.
+///
+/// # Errors
+/// [`Missing`] when it is not there.
+pub fn library(name: &str) -> Result<(), Missing> {
+    file(&format!("/usr/lib/{}-linux-gnu/{name}", std::env::consts::ARCH))
+}
+
 /// A program of a Debian package that is better not installed for a test, since it would start a service or exclude
 /// another package: as installed where it is, else from the package, unpacked below `target/peers`.
 ///
 /// # Errors
 /// [`Missing`] when there is neither the program nor a package to be had, or it does not start.
 pub fn packaged(package: &str, program: &str) -> Result<PathBuf, Missing> {
+    let installed = Path::new("/").join(program);
+    let program = if installed.is_file() { installed } else { unpacked(package)?.join(program) };
+    if !program.is_file() {
+        return skip(&format!("this test needs a program of the package {package}"));
+    }
+    libraries_of(&program, None).map(|()| program)
+}
+
+/// A Debian package, unpacked below `target/peers` and not installed: the directory with its files.
+///
+/// # Errors
+/// [`Missing`] when there is no package to be had.
+pub fn unpacked(package: &str) -> Result<PathBuf, Missing> {
     let peers = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers"));
-    let unpacked = peers.join(package);
-    let places = [Path::new("/").join(program), unpacked.join(program)];
-    let found = || places.iter().find(|path| path.is_file()).cloned();
-    let program = found().or_else(|| unpack(package, peers, &unpacked).and_then(|()| found()));
-    match program {
-        Some(path) if starts(&path) => Ok(path),
-        Some(path) => skip(&format!("{} does not start: libraries of {package} are missing", path.display())),
-        None => skip(&format!("this test needs a program of the package {package}")),
+    let place = peers.join(package);
+    if place.is_dir() || unpack(package, peers, &place).is_some() {
+        Ok(place)
+    } else {
+        skip(&format!("this test needs the package {package}"))
     }
 }
 
@@ -77,10 +118,18 @@ fn unpack(package: &str, peers: &Path, place: &Path) -> Option<()> {
     kept.then_some(())
 }
 
-/// Whether the program can be started at all: unpacked, it has no dependencies with it.
-fn starts(program: &Path) -> bool {
-    let libraries = Command::new("ldd").arg(program).output();
-    libraries.is_ok_and(|said| !String::from_utf8_lossy(&said.stdout).contains("not found"))
+/// Everything that a program or library is linked with: unpacked, it has nothing with it but what is beside it.
+///
+/// # Errors
+/// [`Missing`] when something is not there.
+pub fn libraries_of(program: &Path, beside: Option<&Path>) -> Result<(), Missing> {
+    let mut ldd = Command::new("ldd");
+    if let Some(beside) = beside {
+        ldd.env("LD_LIBRARY_PATH", beside);
+    }
+    let said = ldd.arg(program).output();
+    let found = said.is_ok_and(|said| !String::from_utf8_lossy(&said.stdout).contains("not found"));
+    if found { Ok(()) } else { skip(&format!("{} does not start: libraries are missing", program.display())) }
 }
 
 /// Whether the long forms run: `GATEPOST_TEST_FULL=1`, as `cargo xtask test --full` sets it.
