@@ -224,6 +224,13 @@ pub(crate) fn salts() -> Result<Salts, Report> {
     Ok(Salts::from_random(octets))
 }
 
+/// By which libdb tells a file of its own from another.
+pub(crate) fn file_id() -> Result<[u8; 12], Report> {
+    let mut octets = [0; 12];
+    random(&mut octets).map_err(no_random)?;
+    Ok(octets)
+}
+
 fn no_random(error: std::io::Error) -> Report {
     Report::new(Exit::OSERR, "the system's random numbers", error)
 }
