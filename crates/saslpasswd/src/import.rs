@@ -27,7 +27,7 @@ pub(crate) fn run(io: &mut Io, site: &Site, source: &Source) -> Result<Exit, Rep
     let format = source.format.map_or_else(|| find_format(&file), Ok)?;
     let plan = plan(site, source)?;
     let report = if format == import::Format::Sasldb {
-        let map = sasldb::read(&file)?;
+        let map = sasldb::read(&file, site.patience())?;
         let store = store(site)?;
         let work = Work::Count(map.records().count() as u64);
         bring_in(io, import::sasldb::read(map.as_ref()), store.as_ref(), &plan, work)?
@@ -79,9 +79,7 @@ fn not_imported(path: &Path, found: Found) -> Report {
     let quoted = shell_quote(path);
     let report = |cause: &str| Report::new(Exit::DATAERR, printable::path(path), cause);
     match found {
-        Found::NotReadYet(what) => {
-            report(&format!("this is a database ({what}); its format cannot be imported yet"))
-        }
+        Found::NotRead(what) => report(&format!("this is a database ({what}); its format is not read")),
         Found::Redb => report("this is a store or a map of Gatepost, which is not imported")
             .mend(format_args!("saslpasswd -f {quoted} --dump DUMP"))
             .mend("saslpasswd --load DUMP"),

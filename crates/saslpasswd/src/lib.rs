@@ -5,6 +5,7 @@
 
 mod date;
 mod delete;
+mod export;
 mod import;
 mod listing;
 mod moving;
@@ -41,6 +42,7 @@ pub fn saslpasswd(io: &mut Io, arguments: impl IntoIterator<Item = OsString>) ->
         Task::Expires(who, label, end) => state::set_expires(io, &site, who, label.as_ref(), *end),
         Task::Keep(who, kinds) => state::keep(io, &site, who, *kinds),
         Task::Import(source) => import::run(io, &site, source),
+        Task::Export(file) => export::run(io, &site, file),
         Task::Dump(file) => moving::dump(io, &site, file),
         Task::Load(file, present) => moving::load(io, &site, file, *present),
         Task::Backup(file) => moving::backup(io, &site, file),

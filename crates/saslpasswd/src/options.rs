@@ -68,6 +68,8 @@ pub enum Task {
     Keep(Who, Option<KindSet>),
     /// `--import`.
     Import(Source),
+    /// `--export`.
+    Export(PathBuf),
     /// `--dump`.
     Dump(PathBuf),
     /// `--load`.
@@ -255,7 +257,7 @@ pub fn command() -> Command {
 /// The definition of sasldblistusers' command line.
 pub fn list_command() -> Command {
     Command::new("sasldblistusers")
-        .about("List the users of a store, or of a Cyrus sasldb in Berkeley DB")
+        .about("List the users of a store, or of a Cyrus sasldb")
         .long_about(LIST_ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
         .override_usage(["sasldblistusers ", LIST_USAGE].concat())
@@ -323,6 +325,12 @@ fn task_options() -> Vec<Arg> {
         )
         .long("keep"),
         path_option("import", "FILE", "Import the users of another server's file").long("import"),
+        path_option(
+            "export",
+            "FILE",
+            "Write the users whose passwords are kept (`plain`) to FILE, a sasldb2 for Cyrus SASL, in clear text",
+        )
+        .long("export"),
         path_option("dump", "FILE", "Write all users and the decoy key to FILE, as JSON lines, mode 0600")
             .long("dump"),
         path_option("load", "FILE", "Bring in a dump; of two records of a user the later change stays")
@@ -493,6 +501,7 @@ fn store_task(matches: &ArgMatches, name: &str) -> Result<Task, Misuse> {
     Ok(match name {
         "import" => Task::Import(Source { file, format: format(matches), realm: realm(matches), present }),
         "load" => Task::Load(file, present),
+        "export" => Task::Export(file),
         "dump" => Task::Dump(file),
         _ => Task::Backup(file),
     })
@@ -581,10 +590,10 @@ fn format(matches: &ArgMatches) -> Option<import::Format> {
 }
 
 /// Options that name a task by themselves; at most one of them.
-const TASKS: [&str; 10] =
-    ["delete", "verify", "list", "show", "disable", "enable", "import", "dump", "load", "backup"];
+const TASKS: [&str; 11] =
+    ["delete", "verify", "list", "show", "disable", "enable", "import", "export", "dump", "load", "backup"];
 /// Of these, the ones that are about the whole store.
-const STORE_TASKS: [&str; 5] = ["list", "import", "dump", "load", "backup"];
+const STORE_TASKS: [&str; 6] = ["list", "import", "export", "dump", "load", "backup"];
 
 /// Beside which tasks an option means something. Elsewhere it is an error, so that nobody believes that it was heeded;
 /// only what saslpasswd2 takes in silence beside `-d` is taken so here.
@@ -600,7 +609,10 @@ const BESIDE: [(&str, &[&str]); 10] = [
     ("replace", &["import", "load"]),
     (
         "dry-run",
-        &["set", "delete", "disable", "enable", "expires", "keep", "import", "dump", "load", "backup"],
+        &[
+            "set", "delete", "disable", "enable", "expires", "keep", "import", "export", "dump", "load",
+            "backup",
+        ],
     ),
 ];
 
@@ -646,6 +658,7 @@ Examples:
   saslpasswd --verify alice                  is this her password?
   saslpasswd --keep argon2id,scram-sha-256 alice
   saslpasswd --import /etc/sasldb2           bring in the users of Cyrus SASL
+  saslpasswd --export /etc/sasldb2           and give those back whose passwords are kept
   saslpasswd --backup /var/backups/secrets.redb
 
 Exit status: 0 done (or right); 1 usage, or the store is missing, damaged or unsafe (or the password is wrong); 7 the \
@@ -655,8 +668,8 @@ left users out.";
 
 const LIST_ABOUT: &str = "\
 Prints a line `user@realm: userPassword` for each user of a Gatepost store, as sasldblistusers2 does for a user who has a \
-password, whatever is kept of it; saslpasswd --list tells what. Of a Cyrus sasldb in Berkeley DB it prints each property \
-that is there.
+password, whatever is kept of it; saslpasswd --list tells what. Of a Cyrus sasldb (Berkeley DB, GDBM or LMDB) it prints each \
+property that is there.
 
 Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be listed.";
 

@@ -1,35 +1,88 @@
-//! A Cyrus sasldb, opened to be read: whole, since its writers take no lock and write in place.
+//! A Cyrus sasldb, opened to be read: whole, since its writers write in place, and those of Berkeley DB take no lock.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::fs::TryLockError;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cli::{Exit, Report, printable};
-use mapfile::{Limits, MapFileError, MapReader};
+use mapfile::{DETECT_OCTETS, Detected, Limits, MapFileError, MapReader, PageSource};
 use safefile::SafeFile;
 use zeroize::Zeroizing;
 
-/// Reads the whole file. One that is being written can look damaged for a moment, so it is read again a few times.
-pub(crate) fn read(file: &SafeFile) -> Result<Box<dyn MapReader>, Report> {
-    let subject = printable::path(file.path());
+/// Reads the whole file. One that is being written can look damaged for a moment, so it is read again a few times; who
+/// locks it is waited for up to `patience`.
+pub(crate) fn read(file: &SafeFile, patience: Duration) -> Result<Box<dyn MapReader>, Report> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let octets = file.read_whole(LARGEST).map_err(|error| Report::new(Exit::IOERR, subject, error))?;
-        match checked(octets) {
+        match checked(copied(file, patience)?) {
             Ok(map) => return Ok(map),
             Err(error) => last = Some(error),
         }
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
     }
     let error = last.map_or_else(String::new, |error| error.to_string());
-    Err(Report::new(Exit::DATAERR, subject, error))
+    Err(Report::new(Exit::DATAERR, printable::path(file.path()), error))
+}
+
+fn copied(file: &SafeFile, patience: Duration) -> Result<Whole, Report> {
+    let mut start = [0; DETECT_OCTETS];
+    let count = file.read_at(&mut start, 0).map_err(|error| failed(file, error))?;
+    let octets = match mapfile::detect(&start[..count]) {
+        Some(Detected::Gdbm) => copied_under_lock(file, patience),
+        _ => file.read_whole(LARGEST).map_err(|error| failed(file, error)),
+    };
+    octets.map(|octets| Whole(Zeroizing::new(octets)))
+}
+
+/// libgdbm locks a file for as long as it has it open to write, and does not wait for anybody's lock: who logs in or
+/// changes a password while we have ours fails. So it is held for the copying and no longer.
+fn copied_under_lock(file: &SafeFile, patience: Duration) -> Result<Vec<u8>, Report> {
+    let end = Instant::now() + patience;
+    loop {
+        match file.as_file().try_lock_shared() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(busy(file)),
+            Err(TryLockError::Error(error)) => return Err(failed(file, error)),
+        }
+    }
+    let octets = file.read_whole(LARGEST);
+    // If it fails, the lock ends with the descriptor.
+    let _ = file.as_file().unlock();
+    octets.map_err(|error| failed(file, error))
+}
+
+fn busy(file: &SafeFile) -> Report {
+    let path = printable::path(file.path());
+    Report::new(Exit::TEMPFAIL, path, "another program is writing to this database; try again")
+}
+
+fn failed(file: &SafeFile, error: io::Error) -> Report {
+    Report::new(Exit::IOERR, printable::path(file.path()), error)
 }
 
 /// Opens the octets and walks over them once: what is found to be damaged later would be half an import.
-fn checked(octets: Vec<u8>) -> Result<Box<dyn MapReader>, MapFileError> {
+fn checked(octets: Whole) -> Result<Box<dyn MapReader>, MapFileError> {
     let map = mapfile::open(octets, Limits::default())?;
     for record in map.records() {
         drop(Zeroizing::new(record?.value));
     }
     Ok(map)
+}
+
+/// A file in memory, full of passwords.
+struct Whole(Zeroizing<Vec<u8>>);
+
+impl PageSource for Whole {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
+        mapfile::lend(&self.0, offset, octets)
+    }
 }
 
 /// Several million users.

@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cli::{Exit, Io, Report, printable};
 use config::trusted_user::{self, Files, Given, Origin, TrustedUserError};
@@ -120,6 +121,11 @@ impl Site {
         }
     }
 
+    /// How long another program that writes is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.wait.limit()
+    }
+
     /// Makes the store, with what `fill` puts into it.
     pub(crate) fn create<T>(
         &self,
@@ -214,8 +220,19 @@ pub(crate) fn changed_with(app: &str) -> Result<ChangedBy, Report> {
 /// Fresh salts.
 pub(crate) fn salts() -> Result<Salts, Report> {
     let mut octets = [0; Salts::OCTETS];
-    random(&mut octets).map_err(|error| Report::new(Exit::OSERR, "the system's random numbers", error))?;
+    random(&mut octets).map_err(no_random)?;
     Ok(Salts::from_random(octets))
+}
+
+/// By which libdb tells a file of its own from another.
+pub(crate) fn file_id() -> Result<[u8; 12], Report> {
+    let mut octets = [0; 12];
+    random(&mut octets).map_err(no_random)?;
+    Ok(octets)
+}
+
+fn no_random(error: std::io::Error) -> Report {
+    Report::new(Exit::OSERR, "the system's random numbers", error)
 }
 
 fn random(octets: &mut [u8]) -> std::io::Result<()> {

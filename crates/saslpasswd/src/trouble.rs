@@ -65,18 +65,18 @@ pub(crate) fn not_opened(error: StoreError, path: &Path) -> Report {
 /// import says what to do about that.
 fn foreign(path: &Path) -> Option<Report> {
     let start = peek_unsafe(path, Kind::Secret, &Trust::root(), import::Format::ENOUGH).ok()?;
-    let (what, remedy) = match import::Format::of(&Zeroizing::new(start)) {
-        Found::Readable(import::Format::Sasldb) => {
-            ("Berkeley DB, as a sasldb is", Some(format!("saslpasswd --import {}", shell_quote(path))))
-        }
-        Found::NotReadYet(what) => (what, None),
-        _ => return None,
-    };
-    let unread = if remedy.is_none() { "; its format cannot be imported yet" } else { "" };
-    let cause = format_args!("this is another program's database ({what}), not a store of Gatepost{unread}");
+    let start = Zeroizing::new(start);
+    let what = mapfile::detect(&start)?.name();
+    let is_readable = import::Format::of(&start) == Found::Readable(import::Format::Sasldb);
+    let whether = if is_readable { ", as a sasldb may be" } else { "; its format is not read" };
+    let cause = format_args!("this is another program's database ({what}{whether}), not a store of Gatepost");
     let report = Report::new(Exit::DATAERR, printable::path(path), cause)
         .because("it belongs to that program and is left as it is");
-    Some(remedy.into_iter().fold(report, Report::mend))
+    Some(if is_readable {
+        report.mend(format_args!("saslpasswd --import {}", shell_quote(path)))
+    } else {
+        report
+    })
 }
 
 /// The configuration is unsafe, missing or wrong.

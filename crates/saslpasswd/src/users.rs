@@ -26,7 +26,7 @@ pub(crate) fn run(io: &mut Io, options: &ListOptions) -> Result<Exit, Report> {
 }
 
 fn list(io: &mut Io, site: &Site) -> Result<(), Report> {
-    if is_berkeley_db(site) {
+    if is_sasldb(site) {
         return list_sasldb(io, site);
     }
     let store = site.open(Access::Read)?;
@@ -39,7 +39,7 @@ fn list(io: &mut Io, site: &Site) -> Result<(), Report> {
 
 /// Every property, in the order of the file. A key that is none of Cyrus' is passed over with a warning.
 fn list_sasldb(io: &mut Io, site: &Site) -> Result<(), Report> {
-    let map = sasldb::read(&site.open_secret(&site.path)?)?;
+    let map = sasldb::read(&site.open_secret(&site.path)?, site.patience())?;
     for record in map.records() {
         let record =
             record.map_err(|error| Report::new(Exit::DATAERR, printable::path(&site.path), error))?;
@@ -71,7 +71,7 @@ fn line(io: &mut Io, user: &[u8], property: &[u8]) -> Result<(), Report> {
 }
 
 /// Only looked at to choose the reader, which then opens the file as a secret.
-fn is_berkeley_db(site: &Site) -> bool {
+fn is_sasldb(site: &Site) -> bool {
     let start = peek_unsafe(&site.path, Kind::Secret, &Trust::root(), Format::ENOUGH).map(Zeroizing::new);
     start.is_ok_and(|start| Format::of(&start) == Found::Readable(Format::Sasldb))
 }

@@ -46,8 +46,8 @@ fn counted(count: usize) -> ClearText {
 
 fn built_or_text(contents: Contents, octets: &[u8]) -> ClearText {
     match mapfile::detect(octets) {
-        Some(mapfile::Detected::Hash | mapfile::Detected::Btree) => built(contents, octets),
-        Some(_) => ClearText::Unread("its format is not read yet"),
+        Some(detected) if detected.format().is_some() => built(contents, octets),
+        Some(_) => ClearText::Unread("its format is not read"),
         None if contents == Contents::Sasldb => ClearText::Damaged("it is no database of a known format"),
         None => counted(lines(octets).filter(|line| text_line(contents, line)).count()),
     }
@@ -146,7 +146,8 @@ mod tests {
         for (name, contents, found) in [
             ("sasldb2.db", Contents::Sasldb, ClearText::Holds(SASLDB2_USERS)),
             ("sasldb2-emptied.db", Contents::Sasldb, ClearText::None),
-            ("sasldb2.gdbm", Contents::Sasldb, ClearText::Unread("its format is not read yet")),
+            ("sasldb2.gdbm", Contents::Sasldb, ClearText::Holds(SASLDB2_USERS)),
+            ("sasldb2-32.gdbm", Contents::Sasldb, ClearText::Holds(SASLDB2_USERS)),
             ("authinfo", Contents::AuthInfo, ClearText::Holds(7)),
             ("authinfo.db", Contents::AuthInfo, ClearText::Holds(7)),
             ("access", Contents::AuthInfo, ClearText::None),
@@ -156,6 +157,11 @@ mod tests {
         ] {
             assert_eq!(look(contents, &fixture(name)), found, "{name} as {contents:?}");
         }
+    }
+
+    #[test]
+    fn a_sasldb_in_lmdb_is_counted() {
+        assert_eq!(look(Contents::Sasldb, &fixture("sasldb2.lmdb")), ClearText::Holds(SASLDB2_USERS));
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn whole_stores_are_moved() {
     assert_eq!(task_of(&["--import", "f"]), source(None, None, Present::Stay));
     let full = ["--import", "f", "--from", "passwd-file", "-u", "r", "--replace"];
     assert_eq!(task_of(&full), source(Some(import::Format::PasswdFile), Some("r"), Present::Replaced));
+    assert_eq!(task_of(&["--export", "f"]), Task::Export("f".into()));
     assert_eq!(task_of(&["--dump", "f"]), Task::Dump("f".into()));
     assert_eq!(task_of(&["--load=f", "--replace"]), Task::Load("f".into(), Present::Replaced));
     assert_eq!(task_of(&["--backup", "f"]), Task::Backup("f".into()));
@@ -159,7 +160,7 @@ fn versions_are_told_at_once_and_help_is_no_error() {
 
 #[test]
 fn misuse_shows_the_usage_and_what_was_wrong() {
-    let rows: [(&[&str], &str); 23] = [
+    let rows: [(&[&str], &str); 24] = [
         (&[], ""),
         (&["alice", "bob"], ""),
         (&["-h"], ""),
@@ -182,6 +183,7 @@ fn misuse_shows_the_usage_and_what_was_wrong() {
         (&["--from", "text", "alice"], "--from means nothing here\n"),
         (&["--list", "--dry-run"], "--dry-run means nothing here\n"),
         (&["--dump", "-"], "this takes a file"),
+        (&["--export", "f", "--import", "f"], "only one task at a time\n"),
         (&["--keep", "md5", "alice"], "--keep: no verifier has this name: md5 (known: "),
         (&["--keep", "foreign", "alice"], "--keep: foreign hashes come by import only"),
         (&["--expires", "soon", "alice"], "--expires takes a date"),

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use credential::{Identity, Realm, Secret, Timestamp, Verdict};
 use safefile::{Trust, Uid};
@@ -63,6 +64,82 @@ fn a_sasldb_of_cyrus() {
     assert!(!store.windows(clear.len()).any(|window| window == clear));
     let again = import(&place, &[], &sasldb);
     assert_eq!(counts(&again), BTreeMap::from([("already_imported", 20)]));
+}
+
+/// The same users in the layouts of Fedora and others. Of the one who was deleted the octets are still in the first file.
+#[test]
+fn a_sasldb_of_cyrus_in_gdbm() {
+    let gone = b"gone-ixpk";
+    assert!(fs::read(fixture("sasldb2.gdbm")).unwrap().windows(gone.len()).any(|octets| octets == gone));
+    for name in ["sasldb2.gdbm", "sasldb2-32.gdbm", "sasldb2-32lfs.gdbm", "sasldb2-numsync.gdbm"] {
+        check_layout(name);
+    }
+}
+
+#[test]
+fn a_sasldb_of_cyrus_in_lmdb() {
+    check_layout("sasldb2.lmdb");
+}
+
+fn check_layout(layout: &str) {
+    let place = Place::new();
+    let sasldb = place.fixture(layout);
+    assert_eq!(counts(&import(&place, &[], &sasldb)), BTreeMap::from([("imported", 20)]), "{layout}");
+    for (user, password) in users_of_fixture() {
+        assert!(place.accepts(&user, &password), "{layout}: {user}");
+    }
+    assert!(!place.accepts("gone-ixpk@mail.example.org", "deleted"), "{layout}");
+    // The list is that of the same users in Berkeley DB.
+    let listed = |file: &Path| {
+        let ran = feed(place.program(SASLDBLISTUSERS).arg("-f").arg(file), "").succeeded();
+        let mut lines: Vec<_> = ran.out.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(listed(&sasldb), listed(&place.fixture("sasldb2.db")), "{layout}");
+    assert_eq!(fs::read(&sasldb).unwrap(), fs::read(fixture(layout)).unwrap(), "{layout}: it is as it was");
+}
+
+/// libgdbm locks what it writes, and gives up at once where another has the lock.
+#[test]
+fn a_gdbm_sasldb_is_read_under_a_lock_that_is_not_kept() {
+    let place = Place::new();
+    let sasldb = place.fixture("sasldb2.gdbm");
+    let writer = fs::File::open(&sasldb).unwrap();
+    writer.lock().unwrap();
+    let started = Instant::now();
+    place.run(&["--wait", "1", "--import", name(&sasldb)]).failed(75, "another program is writing");
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert!(!place.store().exists());
+    let waiting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        writer.unlock().unwrap();
+    });
+    // Many users at a cost that takes a while: the lock is free long before they are done.
+    place.configure(
+        &configuration(&place.store(), "vm", &["scram-sha-256"])
+            .replace("sha-256 = 4096", "sha-256 = 300000"),
+    );
+    let mut command = place.command();
+    let mut child = command
+        .args(["--import", name(&sasldb)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    waiting.join().unwrap();
+    let other = fs::File::open(&sasldb).unwrap();
+    let mut was_free_while_it_ran = false;
+    while child.try_wait().unwrap().is_none() {
+        if other.try_lock().is_ok() && child.try_wait().unwrap().is_none() {
+            was_free_while_it_ran = true;
+            other.unlock().unwrap();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(was_free_while_it_ran);
+    assert_eq!(place.listed().len(), 20);
 }
 
 /// `user@realm` and password of each user of the fixture.
@@ -413,7 +490,7 @@ fn an_import_that_was_killed_is_run_again() {
             break there;
         }
         assert!(child.try_wait().unwrap().is_none(), "it was done before it could be killed");
-        thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     };
     child.kill().unwrap();
     child.wait().unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails in a test is to be seen")]
 
 mod conformance;
+mod export;
 mod foreign;
 mod hardships;
 mod import;

@@ -108,7 +108,7 @@ fn secrets_leave_the_store_for_safe_files_only() {
     let open = place.path("open");
     fs::create_dir(&open).unwrap();
     mode(&open, 0o707);
-    for task in ["--dump", "--backup"] {
+    for task in ["--dump", "--backup", "--export"] {
         let to = open.join("copy");
         place.run(&[task, name(&to)]).failed(77, "world-writable-directory");
         assert!(!to.exists());
@@ -145,7 +145,7 @@ fn a_backup_is_a_store_and_replaces_none() {
 #[test]
 fn what_is_not_there_cannot_be_moved() {
     let place = Place::new();
-    for task in ["--dump", "--backup"] {
+    for task in ["--dump", "--backup", "--export"] {
         place.run(&[task, name(&place.path("to"))]).failed(66, "no such store");
     }
     place.run(&["--load", name(&place.path("from"))]).failed(66, "no such file");

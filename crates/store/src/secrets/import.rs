@@ -11,7 +11,6 @@ use std::num::NonZeroUsize;
 
 use credential::identity::NameError;
 use credential::{ChangedBy, Identity, PasswordError, Policy, Realm, Secret, Timestamp, Verifiers};
-use mapfile::Detected;
 use thiserror::Error;
 
 use crate::engine;
@@ -29,7 +28,7 @@ pub use run::run;
 /// What another program's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Cyrus sasldb, of version 2 or 1, in Berkeley DB hash or btree.
+    /// Cyrus sasldb, of version 2 or 1, in Berkeley DB, GDBM or LMDB.
     Sasldb,
     /// Dovecot passwd-file.
     PasswdFile,
@@ -42,8 +41,8 @@ pub enum Format {
 pub enum Found {
     /// A format that can be imported.
     Readable(Format),
-    /// A database in a format that is not read yet: its name, for people.
-    NotReadYet(&'static str),
+    /// A database in a format that is not read: its name, for people.
+    NotRead(&'static str),
     /// A store or a map of our own.
     Redb,
     /// A dump of a store, which is loaded and not imported.
@@ -64,8 +63,8 @@ impl Format {
     /// fields of passwd(5), is a passwd-file.
     pub fn of(start: &[u8]) -> Found {
         match mapfile::detect(start) {
-            Some(Detected::Hash | Detected::Btree) => Found::Readable(Self::Sasldb),
-            Some(other) => Found::NotReadYet(other.name()),
+            Some(detected) if detected.format().is_some() => Found::Readable(Self::Sasldb),
+            Some(other) => Found::NotRead(other.name()),
             None if start.starts_with(engine::MAGIC) => Found::Redb,
             None if is_dump(start) => Found::Dump,
             None if start.contains(&0) => Found::NotText,
@@ -344,10 +343,11 @@ mod tests {
         bdb[12..16].copy_from_slice(&[0x61, 0x15, 0x06, 0x00]);
         let mut lmdb = vec![0; 64];
         lmdb[16..20].copy_from_slice(&[0xde, 0xc0, 0xef, 0xbe]);
-        let rows: [(&[u8], Found); 19] = [
+        let rows: [(&[u8], Found); 20] = [
             (&bdb, Found::Readable(Format::Sasldb)),
-            (&lmdb, Found::NotReadYet("LMDB")),
-            (&[0xcf, 0x9a, 0x57, 0x13], Found::NotReadYet("GDBM")),
+            (&lmdb, Found::Readable(Format::Sasldb)),
+            (&[0xcf, 0x9a, 0x57, 0x13], Found::Readable(Format::Sasldb)),
+            (&[0x61, 0x15, 0x06, 0x00], Found::NotRead("Berkeley DB 1.85 hash")),
             (b"# list\n\nalice:{PLAIN}secret\n", Found::Readable(Format::PasswdFile)),
             (b"alice:$6$abc$def:::::", Found::Readable(Format::PasswdFile)),
             (b"alice:x:1000:1000:Alice:/home/alice:/bin/sh\n", Found::Readable(Format::PasswdFile)),
