@@ -4,20 +4,19 @@
 //! A sasldb knows a password for each user and nothing more. So only who may log in now, from anywhere, is in it; an
 //! end that is still to come, and further passwords, are lost on it.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
 use credential::{Credential, Identity, Label, Record, Secret, State, Timestamp, Verifier, VerifierKind};
-use mapfile::{Detected, Limits, MapBuildError, PageSink, Volume};
+use mapfile::{Detected, Limits};
 use safefile::{
-    Dress, Exception, Kind, OldFile, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote,
+    Dress, Exception, Kind, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote,
 };
 use serde_json::json;
 use store::maps::sort::{Line, Policy, Sorter};
+use store::maps::{self, BuildError, Duplicates, Keys, Making, MapType};
 use store::secrets::{Access, SecretStore, Secrets as _};
 use zeroize::Zeroizing;
 
@@ -170,62 +169,51 @@ fn write(io: &mut Io, site: &Site, store: &SecretStore, to: &Path, trust: &Trust
     let failed = |error: io::Error| Report::new(Exit::IOERR, printable::path(to), error);
     let replacement = Replacement::begin(to, Kind::Secret, trust, dress(trust)).map_err(Report::from)?;
     let scratch = replacement.scratch().map_err(failed)?;
-    let mut sorter = Sorter::new(SORTED_IN_MEMORY, move || Ok(scratch));
-    let mut volume = Volume::default();
+    let mut sorter = Sorter::new(MapType::Hash.order(), SORTED_IN_MEMORY, move || Ok(scratch));
     let mut pushed = 0;
     let tally = gather(io, site, store, &mut |key, value| {
-        volume.add(key, value);
         pushed += 1;
-        sorter.push(&ranked(key), value, Line::Number(pushed)).map_err(failed)
+        sorter.push(key, value, Line::Number(pushed)).map_err(failed)
     })?;
-    let file = replacement.as_file().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    build(io, file, sorter, volume, &failed)?;
-    if let Some(old) = replacement.narrowed_from() {
-        let now = replacement.mode();
+    let narrowed = replacement.narrowed_from().map(|old| (old, replacement.mode()));
+    build(io, replacement, sorter, &failed)?;
+    if let Some((old, now)) = narrowed {
         let cause = format!("made with mode {now:04o}, not {old:04o} as before");
         io.warn(
             &Report::new(Exit::OK, printable::path(to), cause).because("others could read the passwords"),
         );
     }
-    replacement.commit(OldFile::Leave).map_err(Report::from)?;
     Ok(tally)
-}
-
-/// The order that the format wants its records in: by rank, then by key.
-fn ranked(key: &[u8]) -> Vec<u8> {
-    [&mapfile::Format::Hash.rank(key).to_be_bytes()[..], key].concat()
 }
 
 fn build(
     io: &mut Io,
-    file: &File,
+    replacement: Replacement,
     sorter: Sorter,
-    volume: Volume,
     failed: &dyn Fn(io::Error) -> Report,
 ) -> Result<(), Report> {
     let not_built = |error| match error {
-        MapBuildError::Sink(error) => failed(error),
+        BuildError::Replace(error) => Report::from(error),
+        BuildError::Write { source, .. } => failed(source),
         error => Report::plain(Exit::SOFTWARE, error),
     };
-    let plan = mapfile::Plan { duplicates: mapfile::Duplicates::Refused, volume, file_id: site::file_id()? };
-    let mut builder = mapfile::build(mapfile::Format::Hash, Pages(file), &plan).map_err(not_built)?;
-    let progress = Progress::begin(io, "users written", Work::Count(sorter.len()));
+    let making = Making {
+        duplicates: Duplicates::Refused,
+        keys: Keys::AsWritten,
+        volume: sorter.volume(),
+        made_by: concat!("saslpasswd ", env!("CARGO_PKG_VERSION")).to_owned(),
+        made_at: 0,
+    };
+    let progress = Progress::begin(io, "users written", Work::Count(sorter.volume().records));
+    let mut builder = maps::build(MapType::Hash, replacement, &making).map_err(not_built)?;
     for record in sorter.finish(Policy::AllStay).map_err(failed)? {
         let record = record.map_err(failed)?;
-        builder.add(record.key.get(RANK..).unwrap_or_default(), &record.value).map_err(not_built)?;
+        builder.add(&record.key, &record.value).map_err(not_built)?;
         progress.advance(1);
     }
+    builder.finish().map_err(not_built)?;
     progress.finish();
-    builder.finish().map_err(not_built)
-}
-
-/// The file in the making.
-struct Pages<'f>(&'f File);
-
-impl PageSink for Pages<'_> {
-    fn write_at(&mut self, offset: u64, octets: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(octets, offset)
-    }
+    Ok(())
 }
 
 /// Of a new file: for its owner alone, or for the group, too, that the configuration lets read it.

@@ -31,6 +31,7 @@ fn copied(file: &SafeFile, patience: Duration) -> Result<Whole, Report> {
     let count = file.read_at(&mut start, 0).map_err(|error| failed(file, error))?;
     let octets = match mapfile::detect(&start[..count]) {
         Some(Detected::Gdbm) => copied_under_lock(file, patience),
+        Some(Detected::Lmdb) => copied_between_transactions(file, patience),
         _ => file.read_whole(LARGEST).map_err(|error| failed(file, error)),
     };
     octets.map(|octets| Whole(Zeroizing::new(octets)))
@@ -52,6 +53,24 @@ fn copied_under_lock(file: &SafeFile, patience: Duration) -> Result<Vec<u8>, Rep
     // If it fails, the lock ends with the descriptor.
     let _ = file.as_file().unlock();
     octets.map_err(|error| failed(file, error))
+}
+
+/// LMDB writes what it changes beside what the last transaction shows, and without a lock that we could take. So a copy
+/// is whole when no transaction ended while it was made.
+fn copied_between_transactions(file: &SafeFile, patience: Duration) -> Result<Vec<u8>, Report> {
+    let end = Instant::now() + patience;
+    loop {
+        let before = mapfile::lmdb_transaction(&InPlace(file)).ok();
+        let octets = file.read_whole(LARGEST);
+        // Of a damaged file there is no number; its reader says what is wrong with it.
+        let is_whole = mapfile::lmdb_transaction(&InPlace(file)).ok() == before;
+        match octets {
+            Ok(octets) if is_whole => return Ok(octets),
+            Ok(_) if Instant::now() >= end => return Err(busy(file)),
+            Err(error) if Instant::now() >= end => return Err(failed(file, error)),
+            _ => thread::sleep(PAUSE),
+        }
+    }
 }
 
 fn busy(file: &SafeFile) -> Report {
@@ -82,6 +101,23 @@ impl PageSource for Whole {
 
     fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
         mapfile::lend(&self.0, offset, octets)
+    }
+}
+
+/// A file as it stands at this moment.
+struct InPlace<'f>(&'f SafeFile);
+
+impl PageSource for InPlace<'_> {
+    fn length(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
+        let mut page = vec![0; octets];
+        match self.0.read_at(&mut page, offset)? {
+            count if count == octets => Ok(page.into()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 
