@@ -276,11 +276,11 @@ fn say(
 
 fn details(report: &import::Report) -> [(u64, &'static str); 8] {
     [
-        (report.replaced, "of them were there before and are replaced"),
+        (report.replaced, "of them were there before and have a new password"),
         (report.hashed, "of them with the other server's hash, until their next good login"),
         (report.raw, "of them with a password that SASLprep refuses, taken as its octets stand"),
         (report.already_imported, "skipped: already imported from this file"),
-        (report.existing, "skipped: in the store already (--replace replaces them)"),
+        (report.existing, "skipped: in the store already (--replace gives them the password of the file)"),
         (report.duplicates, "skipped: a second time in the source"),
         (report.realm_case, "skipped: there in a realm that differs only in case"),
         (report.failed, "not imported, for the reasons above"),

@@ -157,7 +157,7 @@ pub enum Creation {
 pub enum Present {
     /// They stay; a load keeps whichever was changed later.
     Stay,
-    /// They are replaced (`--replace`).
+    /// They are replaced (`--replace`); an import replaces their password only.
     Replaced,
 }
 
@@ -342,7 +342,10 @@ fn modifier_options() -> Vec<Arg> {
         )
         .long("from")
         .value_parser(["sasldb", "passwd-file", "text"]),
-        long("replace", "With --import and --load: replace users who are in the store already"),
+        long(
+            "replace",
+            "With --import: give users who are there already the password of the file; with --load: replace them",
+        ),
         long("dry-run", "Say what would be done, and do nothing"),
         text("wait", "SECONDS", "How long to wait for another writer of the store [default: 5]")
             .long("wait")

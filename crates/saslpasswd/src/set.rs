@@ -3,9 +3,7 @@
 
 use cli::prompt;
 use cli::{Exit, Io, Report, printable};
-use credential::{
-    Credential, Identity, KindSet, Password, PlainRule, Record, Secret, State, VerifierKind, derive,
-};
+use credential::{Identity, KindSet, Password, PlainRule, Record, Secret, State, VerifierKind, derive};
 use store::StoreError;
 use store::secrets::{Access, SecretStore, Stored};
 
@@ -105,17 +103,12 @@ fn with_password(
     let recipe = record.recipe(&setting.label, &site.policy().cost, site::salts()?);
     let verifiers = derive(kinds, record.identity(), password, &recipe)
         .map_err(|error| Report::plain(Exit::OSERR, error))?;
-    let mut credential = Credential::new(setting.label.clone(), verifiers, password.is_raw(), site.now);
-    if let Some(before) = record.credential(&setting.label) {
-        credential.created = before.created;
-        credential.state = before.state;
-        credential.expires = before.expires;
-        credential.networks.clone_from(&before.networks);
-    }
+    let label = &setting.label;
+    record.renew(label, verifiers, password.is_raw(), site.now).map_err(|error| state::refused(&error))?;
     if let Some(rule) = setting.expires {
-        credential.expires = rule.into_option();
+        let end = rule.into_option();
+        record.set_expires(Some(label), end, site.now).map_err(|error| state::refused(&error))?;
     }
-    record.put(credential).map_err(|error| state::refused(&error))?;
     if let Some(kinds) = newly_allowed(setting) {
         record.retain(kinds).map_err(|error| state::refused(&error))?;
     }

@@ -213,6 +213,25 @@ fn who_is_there_stays_unless_replaced() {
 }
 
 #[test]
+fn what_an_admin_has_ruled_outlasts_an_import_that_replaces() {
+    let place = Place::keeping(&["argon2id", "plain"]);
+    place.set(&["-n", "alice"], "mine");
+    place.set(&["--keep", "scram-sha-256", "bob"], "mine");
+    place.set(&["--label", "phone", "bob"], "device");
+    place.run(&["--disable", "alice"]).succeeded();
+    place.run(&["--expires", "2999-01-01", "bob"]).succeeded();
+    let source = place.write("users", "alice:theirs\nbob:theirs\n");
+    let report = import(&place, &["--replace"], &source);
+    assert_eq!(counts(&report), BTreeMap::from([("imported", 2), ("replaced", 2)]));
+    let (alice, bob) = (place.shown("alice"), place.shown("bob"));
+    assert_eq!((&alice["verifiers"], &alice["plain"]), (&json!(["argon2id"]), &json!("never")));
+    assert_eq!(alice["state"], "disabled");
+    assert_eq!((&bob["verifiers"], &bob["keep"]), (&json!(["scram-sha-256"]), &json!(["scram-sha-256"])));
+    assert_eq!(bob["credentials"][0]["expires"], "2999-01-01T00:00:00Z");
+    assert_eq!(["mine", "theirs", "device"].map(|one| place.accepts("bob", one)), [false, true, true]);
+}
+
+#[test]
 fn a_rehearsal_without_a_store_judges_and_makes_none() {
     let place = Place::new();
     let source = place.write("users", "alice:secret\nempty:\nraw:a\u{7}b\n");

@@ -186,6 +186,9 @@ pub enum Reason {
     /// A password that cannot be used.
     #[error("{0}")]
     Password(#[from] PasswordError),
+    /// Nothing that may be kept of the password can be made: the user's own list, or the policy less `plain`.
+    #[error("no verifier would be left of this password")]
+    NothingLeft,
     /// No verifier could be made: no memory, or no randomness.
     #[error("cannot derive: {0}")]
     NotDerived(String),
@@ -219,8 +222,8 @@ pub struct Plan {
 pub enum Existing {
     /// They stay as they are.
     Keep,
-    /// They are replaced, with everything that their records hold; but never by a user whose realm is spelled in
-    /// another case.
+    /// They get the password of the source. Everything else stays: their own rules, state, end and other credentials. A
+    /// user whose realm is spelled in another case is never replaced.
     Replace,
 }
 
