@@ -1,5 +1,6 @@
 //! Users of another server's file are brought in: with progress, and a report at the end.
 
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -68,9 +69,27 @@ fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
     let path = printable::path(file.path());
     let mut start = Zeroizing::new(vec![0; import::Format::ENOUGH]);
     let count = file.read_at(&mut start, 0).map_err(|error| Report::new(Exit::IOERR, path, error))?;
-    match import::Format::of(&start[..count]) {
+    let found = match import::Format::of(&start[..count]) {
+        Found::Readable(import::Format::Text) => import::Format::of_text(FromStart { file, offset: 0 }),
+        found => found,
+    };
+    match found {
         Found::Readable(format) => Ok(format),
         other => Err(not_imported(file.path(), other)),
+    }
+}
+
+/// A file read from its beginning, without moving the place where others read on.
+struct FromStart<'a> {
+    file: &'a SafeFile,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 
@@ -88,7 +107,7 @@ fn not_imported(path: &Path, found: Found) -> Report {
         Found::Dump => report("this is a dump of a store, which is loaded and not imported")
             .mend(format_args!("saslpasswd --load {quoted}")),
         Found::Unclear(line) => report(&format!(
-            "line {line} has a hash, as in a passwd-file, and the first line has none"
+            "line {line} has a hash, as in a passwd-file, or a password that looks like one"
         ))
         .because("a hash that is taken for a password lets in all who have seen it; say which format it is")
         .mend(format_args!("saslpasswd --from passwd-file --import {quoted}"))

@@ -56,6 +56,35 @@ fn what_is_no_file_of_users_makes_no_users() {
     assert!(place.accepts("bob", "{SSHA}abc"));
 }
 
+/// However far down the hash stands: what is believed to be a password logs in.
+#[test]
+fn a_hash_behind_thousands_of_passwords_is_no_password() {
+    let place = Place::new();
+    let hash = "{SSHA}1JGHfktbP3ExLcYVvRcKb3xQ/N9zYWx0c2FsdA==";
+    let users: Vec<_> = (0..4000).map(|number| format!("user{number}@ex.org:password{number}\n")).collect();
+    let source = place.write("users", users.concat() + &format!("victim@ex.org:{hash}\n"));
+    for options in [&["--import"][..], &["--dry-run", "--import"]] {
+        place.run(&[options, &[name(&source)]].concat()).failed(65, "line 4001 has a hash");
+        assert!(!place.store().exists());
+    }
+}
+
+#[test]
+fn no_part_of_a_password_is_shown() {
+    let place = Place::new();
+    let first = place.write("first", "alice:{hunter2}x\n");
+    place
+        .run(&["--import", name(&first)])
+        .failed(65, "line 1 has a hash, as in a passwd-file, or a password");
+    let later = place.write("later", "alice:{PLAIN}secret\nbob:{hunter2}x\ncarol:{PLAIN.hunter2}x\n");
+    for (source, options) in [(&first, &[][..]), (&first, &["--from", "passwd-file"]), (&later, &[])] {
+        let ran = place.run(&[options, &["--import", name(source)]].concat());
+        assert_eq!(ran.exit, Some(65), "{ran:?}");
+        assert!(!format!("{ran:?}").to_lowercase().contains("hunter"), "{ran:?}");
+    }
+    assert!(place.accepts("alice", "secret"));
+}
+
 #[test]
 fn a_dump_that_names_a_user_twice_changes_nothing() {
     let place = Place::new();

@@ -257,6 +257,31 @@ fn a_key_that_cyrus_loops_over_is_passed_over() {
 }
 
 #[test]
+fn a_user_of_a_sasldb_whom_no_command_could_name() {
+    let Ok(db_load) = need::peer("db5.3_load") else { return };
+    let place = Place::new();
+    // U+FF20 becomes an @ when it is prepared.
+    let records = [("\\ef\\bc\\a0x\\00vm\\00userPassword", "x"), ("alice\\00vm\\00userPassword", "secret")];
+    let sasldb =
+        load(&place, &db_load, "odd", records.iter().map(|(key, value)| format!(" {key}\n {value}\n")));
+    let ran = place.run(&["--import", name(&sasldb)]);
+    assert_eq!(ran.exit, Some(65));
+    assert!(ran.err.contains("name holds an @ once it is prepared"), "{ran:?}");
+    assert_eq!(place.listed(), ["alice@vm: userPassword"]);
+}
+
+/// Only hashes with a salt are taken over; the others are counted by the name of their scheme.
+#[test]
+fn hashes_without_a_salt_are_refused_by_name() {
+    let place = Place::new();
+    let text = "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+                carol:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=\ndave:{PLAIN}secret\n";
+    let report = import(&place, &[], &place.write("passwd", text));
+    assert_eq!(counts(&report), BTreeMap::from([("imported", 1), ("failed", 3)]), "{report}");
+    assert_eq!(report["unsupported"], json!({ "scheme SHA": 2, "scheme SHA256": 1 }));
+}
+
+#[test]
 fn a_sasldb_of_version_1() {
     let Ok(db_load) = need::peer("db5.3_load") else { return };
     let place = Place::keeping(&["argon2id", "cram-md5", "digest-md5"]);
