@@ -6,13 +6,11 @@ use std::path::Path;
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
-use credential::{ChangedBy, Identity, Password};
+use credential::ChangedBy;
 use safefile::{SafeFile, shell_quote};
 use serde_json::json;
 use store::StoreError;
-use store::secrets::import::{
-    self, Event, Existing, Found, ImportFault, ImportedUser, Material, Mode, Plan, Reason, Skip,
-};
+use store::secrets::import::{self, Event, Existing, Found, ImportFault, ImportedUser, Mode, Plan, Skip};
 use store::secrets::{Access, SecretStore};
 use zeroize::Zeroizing;
 
@@ -175,10 +173,7 @@ fn bring_in(
             progress.aside(|| io.warn(&report));
         }
     };
-    let done = match store {
-        Some(store) => import::run(users, store, plan, &mut observe),
-        None => Ok(rehearse(users, &mut observe)),
-    };
+    let done = import::run(users, store, plan, &mut observe);
     progress.finish();
     done.map_err(|error| {
         let report = trouble::report(error.source);
@@ -187,43 +182,6 @@ fn bring_in(
             error.report.imported
         ))
     })
-}
-
-/// Reads and judges a source where there is no store that it could meet.
-fn rehearse(
-    users: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
-    observe: &mut dyn FnMut(&Event<'_>),
-) -> import::Report {
-    let mut report = import::Report::default();
-    for user in users {
-        match user.and_then(judged) {
-            Ok((identity, raw, hashed)) => {
-                report.imported += 1;
-                report.raw += u64::from(raw);
-                report.hashed += u64::from(hashed);
-                observe(&Event::Imported(&identity));
-            }
-            Err(fault) => {
-                report.failed += 1;
-                if let Reason::Unsupported(name) = &fault.reason {
-                    *report.unsupported.entry(name.clone()).or_default() += 1;
-                }
-                observe(&Event::Failed(&fault));
-            }
-        }
-    }
-    report
-}
-
-/// Who it is, and whether the password is taken as its octets stand, or not known at all.
-fn judged(user: ImportedUser) -> Result<(Identity, bool, bool), ImportFault> {
-    match user.material {
-        Material::Verifiers(_) => Ok((user.identity, false, true)),
-        Material::Clear(secret) => match Password::import(&secret) {
-            Ok(password) => Ok((user.identity, password.is_raw(), false)),
-            Err(error) => Err(ImportFault { at: user.at, reason: error.into() }),
-        },
-    }
 }
 
 /// What a person has to know of one user. Who was imported before, or is there, is only counted.

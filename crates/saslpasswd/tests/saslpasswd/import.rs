@@ -240,6 +240,35 @@ fn a_rehearsal_without_a_store_judges_and_makes_none() {
     assert!(!place.store().exists());
 }
 
+/// What a rehearsal says of each user, and what the import then does, is the same; with a store and without.
+#[test]
+fn a_rehearsal_says_what_the_import_does() {
+    let text = "alice:one\nalice@Example.ORG:two\nalice@example.org:three\nalice@EXAMPLE.org:four\n\
+                alice@Example.ORG:five\nempty:\nempty@VM:x\nbob:six\nbob@VM:seven\nbob:eight\nraw:a\u{7}b\n\
+                alice@VM:nine\n";
+    for (is_there, options) in [(false, &[][..]), (true, &[]), (true, &["--replace"])] {
+        let place = Place::new();
+        if is_there {
+            place.set(&["bob"], "mine");
+            place.set(&["alice@EXAMPLE.ORG"], "mine");
+        }
+        let source = place.write("users", text);
+        let import = |rehearsal: &[&str]| {
+            let ran =
+                place.run(&[&["--format", "json", "--import", name(&source)], options, rehearsal].concat());
+            let mut report = ran.json();
+            report["dry_run"] = Value::Null;
+            // Faults are told when the user's turn to be derived comes.
+            let mut told: Vec<_> = ran.err.lines().map(str::to_owned).collect();
+            told.sort();
+            (ran.exit, told, report)
+        };
+        let rehearsed = import(&["--dry-run"]);
+        assert_eq!(rehearsed, import(&[]), "{is_there} {options:?}");
+        assert!(rehearsed.2["realm_case"].as_u64() >= Some(3), "{rehearsed:?}");
+    }
+}
+
 #[test]
 fn a_key_that_cyrus_loops_over_is_passed_over() {
     let Ok(db_load) = need::peer("db5.3_load") else { return };

@@ -236,7 +236,8 @@ pub enum Existing {
     /// They stay as they are.
     Keep,
     /// They get the password of the source. Everything else stays: their own rules, state, end and other credentials. A
-    /// user whose realm is spelled in another case is never replaced.
+    /// user whose realm is spelled in another case is never replaced. An import that was interrupted begins from the
+    /// start: a record tells which file it came from, not which passwords that had.
     Replace,
 }
 
@@ -245,7 +246,7 @@ pub enum Existing {
 pub enum Mode {
     /// Yes.
     Import,
-    /// No: everything is read and judged, nothing derived or written. A user whom the source has twice counts twice.
+    /// No: everything is read and judged as it would be, nothing derived or written.
     DryRun,
 }
 

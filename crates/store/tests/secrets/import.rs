@@ -49,7 +49,7 @@ fn run(
     plan: &Plan,
 ) -> (Report, Vec<String>) {
     let mut events = Vec::new();
-    let report = import::run(source, store, plan, &mut |event| {
+    let report = import::run(source, Some(store), plan, &mut |event| {
         events.push(match event {
             Event::Imported(identity) => format!("{identity} imported"),
             Event::Skipped(identity, skip) => format!("{identity} {skip}"),
@@ -294,7 +294,8 @@ fn a_store_that_fails_ends_the_import_with_what_was_done() {
     let source = lines(0..30);
     other
         .write(|_held| {
-            let error = import::run(text::read(source.as_bytes(), realm()), &store, &plan(), &mut |_| {});
+            let error =
+                import::run(text::read(source.as_bytes(), realm()), Some(&store), &plan(), &mut |_| {});
             let error = error.unwrap_err();
             assert!(matches!(error.source, StoreError::Busy { .. }), "{error:?}");
             assert_eq!(error.report.imported, 0);

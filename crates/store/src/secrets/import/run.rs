@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,13 +19,14 @@ use crate::secrets::import::{
 use crate::secrets::{Edit, Put, Revision, SecretStore, Stored, record};
 
 /// Imports everything that a source has. Memory does not grow with it, except by the realms it names and a few octets
-/// for each user.
+/// for each user. Without a store, which is for who rehearses before there is one, nobody is there and nothing is
+/// written.
 ///
 /// # Errors
 /// [`ImportError`] when the store fails. Faults of single users are told to `observe` and counted.
 pub fn run(
     source: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
-    store: &SecretStore,
+    store: Option<&SecretStore>,
     plan: &Plan,
     observe: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Report, Box<ImportError>> {
@@ -102,7 +104,7 @@ enum Outcome {
 }
 
 struct Import<'a> {
-    store: &'a SecretStore,
+    store: Option<&'a SecretStore>,
     plan: &'a Plan,
     observe: &'a mut dyn FnMut(&Event<'_>),
     seen: Seen,
@@ -164,21 +166,43 @@ impl Import<'_> {
             }
         };
         self.note_realm(&user.identity);
-        if !self.seen.is_new(&user.identity) {
+        if self.seen.has(&user.identity, user.identity.realm.as_str()) {
             self.skipped(&user.identity, &Skip::Duplicate);
             return Ok(None);
         }
-        self.meet(user)
+        let met = self.meet(&user.identity)?;
+        // Who is turned away for the spelling of the realm takes nobody's place.
+        if !matches!(met, Err(Skip::RealmCase(_))) {
+            self.seen.note(&user.identity);
+        }
+        Ok(self.unless_skipped(user, met))
     }
 
-    /// A user and the record that the store has of them, unless that stays as it is.
-    fn meet(&mut self, user: ImportedUser) -> Result<Option<Admitted>, StoreError> {
-        let stored = self.store.look_up(&user.identity)?;
-        if let Some(skip) = stored.as_ref().and_then(|stored| skip(stored, &user.identity, self.plan)) {
-            self.skipped(&user.identity, &skip);
-            return Ok(None);
+    /// The record that the store has of a user, unless that, or one further up in the source, stays as it is.
+    fn meet(&self, identity: &Identity) -> Result<Result<Option<Stored>, Skip>, StoreError> {
+        let stored = self.store.map(|store| store.look_up(identity)).transpose()?.flatten();
+        let skip = match &stored {
+            Some(stored) => skip(stored, identity, self.plan),
+            None => self.in_another_case(identity).map(Skip::RealmCase),
+        };
+        Ok(skip.map_or(Ok(stored), Err))
+    }
+
+    fn unless_skipped(&mut self, user: ImportedUser, met: Result<Option<Stored>, Skip>) -> Option<Admitted> {
+        match met {
+            Ok(stored) => Some((user, stored)),
+            Err(skip) => {
+                self.skipped(&user.identity, &skip);
+                None
+            }
         }
-        Ok(Some((user, stored)))
+    }
+
+    /// The realm of a user further up in the source, where it is this user's in another spelling.
+    fn in_another_case(&self, identity: &Identity) -> Option<String> {
+        let own = identity.realm.as_str();
+        let mut spellings = self.report.realms.get(&identity.realm.folded()).into_iter().flatten();
+        spellings.find(|other| *other != own && self.seen.has(identity, other)).cloned()
     }
 
     /// Writes what is ready, and again whoever was changed meanwhile, until everybody is told of.
@@ -202,11 +226,11 @@ impl Import<'_> {
 
     /// One transaction.
     fn put(&self, batch: &[Ready]) -> Result<Vec<Outcome>, StoreError> {
-        match self.plan.mode {
-            Mode::DryRun => Ok(batch.iter().map(would_be).collect()),
-            Mode::Import => {
-                self.store.write(|edit| batch.iter().map(|ready| put(edit, ready, self.plan)).collect())
+        match (self.plan.mode, self.store) {
+            (Mode::Import, Some(store)) => {
+                store.write(|edit| batch.iter().map(|ready| put(edit, ready, self.plan)).collect())
             }
+            _ => Ok(batch.iter().map(would_be).collect()),
         }
     }
 
@@ -214,7 +238,8 @@ impl Import<'_> {
     fn remade(&mut self, users: Vec<ImportedUser>) -> Result<Vec<Ready>, StoreError> {
         let mut batch = Vec::new();
         for user in users {
-            let Some((user, stored)) = self.meet(user)? else { continue };
+            let met = self.meet(&user.identity)?;
+            let Some((user, stored)) = self.unless_skipped(user, met) else { continue };
             match make(user, stored, self.plan) {
                 Ok(ready) => batch.push(ready),
                 Err(fault) => self.failed(&fault),
@@ -262,7 +287,7 @@ impl Import<'_> {
     /// Workers end only when they panic, and then the scope panics as well.
     fn workers_gone(&self) -> StoreError {
         let source = io::Error::other("a thread that derives has ended");
-        StoreError::Io { path: self.store.path().to_owned(), source }
+        StoreError::Io { path: self.store.map_or_else(PathBuf::new, |store| store.path().to_owned()), source }
     }
 }
 
@@ -296,8 +321,17 @@ struct Seen {
 }
 
 impl Seen {
-    fn is_new(&mut self, identity: &Identity) -> bool {
-        self.hashes.insert(std::hash::BuildHasher::hash_one(&self.key, identity))
+    fn note(&mut self, identity: &Identity) {
+        self.hashes.insert(self.hash(identity, identity.realm.as_str()));
+    }
+
+    /// Whether this user was there, in this spelling of the realm.
+    fn has(&self, identity: &Identity, realm: &str) -> bool {
+        self.hashes.contains(&self.hash(identity, realm))
+    }
+
+    fn hash(&self, identity: &Identity, realm: &str) -> u64 {
+        std::hash::BuildHasher::hash_one(&self.key, (identity.user.as_str(), realm))
     }
 }
 
