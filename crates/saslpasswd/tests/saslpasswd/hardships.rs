@@ -150,3 +150,60 @@ fn a_rehearsal_is_refused_what_would_be_refused() {
     }
     assert_eq!(fs::read_dir(place.path("open")).unwrap().count(), 0);
 }
+
+/// What the record itself refuses, or the store would.
+#[test]
+fn a_rehearsal_makes_what_would_be_made() {
+    let place = Place::new();
+    place.set(&["--keep", "scram-sha-256", "two"], "secret");
+    place.set(&["many"], "secret");
+    for number in 1..64 {
+        place.set(&["--label", &format!("device {number}"), "many"], "secret");
+    }
+    let (dump, wide) = (place.path("dump"), place.path("wide"));
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let networks = vec!["\"192.0.2.0/24\""; 300].join(",");
+    let lines = fs::read_to_string(&dump).unwrap();
+    fs::write(&wide, lines.replacen("\"networks\":[]", &format!("\"networks\":[{networks}]"), 1)).unwrap();
+    mode(&wide, 0o600);
+    let rows: [(&[&str], i32, &str); 4] = [
+        (
+            &["-p", "--keep", "argon2id", "--label", "phone", "two"],
+            1,
+            "no verifier would be left for the credential: main",
+        ),
+        (&["-p", "--label", "one more", "many"], 1, "at most 64 credentials"),
+        (&["--load", name(&wide)], 65, "wide: line 2: many@vm: the list of networks has 300 parts"),
+        (&["-f", "new.redb", "--load", name(&wide)], 65, "wide: line 2: many@vm: the list of networks"),
+    ];
+    for (row, exit, said) in rows {
+        let real = place.feed(row, "secret");
+        real.failed(exit, said);
+        let rehearsed = place.feed(&[&["--dry-run"], row].concat(), "secret");
+        assert_eq!((rehearsed.exit, rehearsed.err), (real.exit, real.err), "{row:?}");
+    }
+}
+
+/// Whoever were brought in so could neither be deleted nor log in.
+#[test]
+fn users_whom_no_command_can_name_are_not_loaded() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let dump = place.path("dump");
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let lines = fs::read_to_string(&dump).unwrap();
+    let rows = [
+        ("\"alice\"", "\"a@b\"", "name holds an @"),
+        ("\"keep\":null", "\"keep\":[\"foreign\"]", "keep: foreign hashes come by import only"),
+        ("\"keep\":null", "\"keep\":[]", "keep: the list of verifiers is empty"),
+    ];
+    for (from, to, said) in rows {
+        fs::write(&dump, lines.replacen(from, to, 1)).unwrap();
+        for options in [&["--replace", "--load"][..], &["--dry-run", "--load"]] {
+            place.run(&[options, &[name(&dump)]].concat()).failed(65, said);
+        }
+    }
+    assert_eq!(place.listed(), ["alice@vm: userPassword"]);
+    // Who is not there needs no deleting.
+    assert_eq!(place.run(&["-d", "@x@vm"]).succeeded().err, "");
+}
