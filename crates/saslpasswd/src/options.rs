@@ -661,7 +661,8 @@ Prints a line `user@realm: userPassword` for each user of a Gatepost store, as s
 password, whatever is kept of it; saslpasswd --list tells what. Of a Cyrus sasldb in Berkeley DB it prints each property \
 that is there.
 
-Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be listed.";
+Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be \
+listed; 75 another program held the store, try again.";
 
 #[cfg(test)]
 mod tests;
