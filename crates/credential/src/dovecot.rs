@@ -1,7 +1,8 @@
 //! Passwords as Dovecot writes them: `{SCHEME}data`, `{SCHEME.b64}data`, `{SCHEME.hex}data`.
 //!
 //! The lines of a passwd-file around them are the matter of `store`. Schemes that Dovecot itself
-//! calls weak are refused by name; so is what we could not check (ARGON2I, yescrypt, DES).
+//! calls weak are refused by name, and so are hashes without a salt and what we could not check (ARGON2I, yescrypt,
+//! DES). What stands in braces and is no scheme of Dovecot may be the beginning of a password, and is never shown.
 
 use zeroize::Zeroizing;
 
@@ -28,8 +29,8 @@ pub enum DovecotError {
     #[error("scheme is not supported: {0}")]
     Unsupported(String),
     /// Something other than `b64`, `base64` or `hex` behind the dot.
-    #[error("encoding is not b64, base64 or hex: {0}")]
-    Encoding(String),
+    #[error("encoding is not b64, base64 or hex")]
+    Encoding,
     /// The data is not what the scheme wants.
     #[error("malformed {scheme} data: {what}")]
     Malformed {
@@ -67,6 +68,21 @@ pub fn parse(field: &[u8], default_scheme: &str) -> Result<Imported, DovecotErro
     read(&name, encoding, data)
 }
 
+/// Whether a field begins with `{SCHEME}`, of a scheme that Dovecot has, or as what crypt(3) makes.
+pub fn is_named(field: &[u8]) -> bool {
+    match split_scheme(field) {
+        Some((name, _)) => match name.split_once('.') {
+            Some((name, encoding)) => is_scheme(name) && Encoding::parse(encoding).is_ok(),
+            None => is_scheme(name),
+        },
+        None => std::str::from_utf8(field).is_ok_and(|text| CRYPT.iter().any(|(id, _)| text.starts_with(id))),
+    }
+}
+
+fn is_scheme(name: &str) -> bool {
+    SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(name))
+}
+
 /// `{SCHEME}` in front, if there is one.
 fn split_scheme(field: &[u8]) -> Option<(&str, &[u8])> {
     let rest = field.strip_prefix(b"{")?;
@@ -87,7 +103,7 @@ impl Encoding {
         match name.to_ascii_lowercase().as_str() {
             "b64" | "base64" => Ok(Self::Base64),
             "hex" => Ok(Self::Hex),
-            _ => Err(DovecotError::Encoding(shown(name))),
+            _ => Err(DovecotError::Encoding),
         }
     }
 
@@ -100,8 +116,11 @@ impl Encoding {
 }
 
 fn read(name: &str, encoding: Option<Encoding>, data: &[u8]) -> Result<Imported, DovecotError> {
-    let salted = |scheme, dovecot, fixed| {
-        let octets = decoded(dovecot, encoding, data, fixed)?;
+    let salted = |scheme, dovecot, digest| {
+        let octets = decoded(dovecot, encoding, data, None)?;
+        if octets.len() == digest {
+            return Err(malformed(dovecot, "without a salt"));
+        }
         foreign_of(Foreign::from_octets(scheme, &octets))
     };
     match name {
@@ -113,12 +132,9 @@ fn read(name: &str, encoding: Option<Encoding>, data: &[u8]) -> Result<Imported,
         "SHA256-CRYPT" => foreign(Scheme::Sha256Crypt, "SHA256-CRYPT", encoding, data),
         "SHA512-CRYPT" => foreign(Scheme::Sha512Crypt, "SHA512-CRYPT", encoding, data),
         "PBKDF2" => foreign(Scheme::Pbkdf2Sha1, "PBKDF2", encoding, data),
-        "SHA" | "SHA1" => salted(Scheme::SaltedSha1, "SHA", Some(20)),
-        "SHA256" => salted(Scheme::SaltedSha256, "SHA256", Some(32)),
-        "SHA512" => salted(Scheme::SaltedSha512, "SHA512", Some(64)),
-        "SSHA" => salted(Scheme::SaltedSha1, "SSHA", None),
-        "SSHA256" => salted(Scheme::SaltedSha256, "SSHA256", None),
-        "SSHA512" => salted(Scheme::SaltedSha512, "SSHA512", None),
+        "SSHA" => salted(Scheme::SaltedSha1, "SSHA", 20),
+        "SSHA256" => salted(Scheme::SaltedSha256, "SSHA256", 32),
+        "SSHA512" => salted(Scheme::SaltedSha512, "SSHA512", 64),
         "ARGON2ID" | "ARGON2" => {
             let phc = text("ARGON2ID", encoding, data)?;
             Ok(Imported::Verifier(Verifier::Argon2id(Argon2id::parse(&phc)?)))
@@ -133,7 +149,8 @@ fn read(name: &str, encoding: Option<Encoding>, data: &[u8]) -> Result<Imported,
             let hash = fixed("DIGEST-MD5", encoding, data)?;
             Ok(Imported::Verifier(Verifier::DigestMd5(DigestMd5::from_parts(*hash, None))))
         }
-        other => Err(DovecotError::Unsupported(shown(other))),
+        other if is_scheme(other) => Err(DovecotError::Unsupported(other.to_owned())),
+        _ => Err(DovecotError::Unsupported("(unknown)".to_owned())),
     }
 }
 
@@ -151,18 +168,7 @@ fn crypt(text: &str) -> Result<Imported, DovecotError> {
 /// The name of a function of crypt(3) that is not taken over. A text that is none may be a password, and is
 /// not shown.
 fn crypt_name(text: &str) -> &'static str {
-    const NAMES: [(&str, &str); 9] = [
-        ("$1$", "$1$ (MD5)"),
-        ("$apr1$", "$apr1$ (MD5)"),
-        ("$md5", "$md5 (Solaris)"),
-        ("$2x$", "$2x$ (faulty bcrypt)"),
-        ("$3$", "$3$ (NT hash)"),
-        ("$7$", "$7$ (scrypt)"),
-        ("$y$", "$y$ (yescrypt)"),
-        ("$gy$", "$gy$ (gost-yescrypt)"),
-        ("$sha1$", "$sha1$ (NetBSD)"),
-    ];
-    NAMES
+    CRYPT
         .into_iter()
         .find(|(prefix, _)| text.starts_with(prefix))
         .map_or("(DES or unknown)", |(_, name)| name)
@@ -255,10 +261,63 @@ fn malformed(scheme: &'static str, what: &'static str) -> DovecotError {
     DovecotError::Malformed { scheme, what }
 }
 
-/// A name from a file, safe and short enough to be printed.
-fn shown(name: &str) -> String {
-    name.chars().take(32).flat_map(char::escape_debug).collect()
-}
+/// What crypt(3) makes is known by its beginning: that, and what to call it.
+const CRYPT: [(&str, &str); 14] = [
+    ("$1$", "$1$ (MD5)"),
+    ("$2a$", "$2a$ (bcrypt)"),
+    ("$2b$", "$2b$ (bcrypt)"),
+    ("$2x$", "$2x$ (faulty bcrypt)"),
+    ("$2y$", "$2y$ (bcrypt)"),
+    ("$3$", "$3$ (NT hash)"),
+    ("$5$", "$5$ (SHA-256)"),
+    ("$6$", "$6$ (SHA-512)"),
+    ("$7$", "$7$ (scrypt)"),
+    ("$apr1$", "$apr1$ (MD5)"),
+    ("$gy$", "$gy$ (gost-yescrypt)"),
+    ("$md5", "$md5 (Solaris)"),
+    ("$sha1$", "$sha1$ (NetBSD)"),
+    ("$y$", "$y$ (yescrypt)"),
+];
+
+/// Every scheme that `doveadm pw -l` of Dovecot 2.3 and its documentation name.
+const SCHEMES: [&str; 36] = [
+    "ARGON2",
+    "ARGON2I",
+    "ARGON2ID",
+    "BLF-CRYPT",
+    "CLEAR",
+    "CLEARTEXT",
+    "CRAM-MD5",
+    "CRYPT",
+    "DES-CRYPT",
+    "DIGEST-MD5",
+    "HMAC-MD5",
+    "LANMAN",
+    "LDAP-MD5",
+    "MD5",
+    "MD5-CRYPT",
+    "NTLM",
+    "OTP",
+    "PBKDF2",
+    "PLAIN",
+    "PLAIN-MD4",
+    "PLAIN-MD5",
+    "PLAIN-TRUNC",
+    "RPA",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-256",
+    "SHA",
+    "SHA1",
+    "SHA256",
+    "SHA256-CRYPT",
+    "SHA512",
+    "SHA512-CRYPT",
+    "SKEY",
+    "SMD5",
+    "SSHA",
+    "SSHA256",
+    "SSHA512",
+];
 
 #[cfg(test)]
 mod tests;

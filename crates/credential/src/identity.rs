@@ -33,7 +33,7 @@ pub enum NameError {
     HoldsAt,
 }
 
-/// The name of a user, without realm. May be empty, and may hold `@`.
+/// The name of a user, without realm. May be empty. What holds an `@` no command can name: see [`Username::of_userid`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Username(String);
 

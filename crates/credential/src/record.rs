@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use crate::identity::Identity;
 use crate::policy::{Cost, KindSet, Policy, Recipe, Salts};
-use crate::verifier::{Verifier, VerifierKind};
+use crate::verifier::{Verifier, VerifierKind, Verifiers};
 
 mod check;
 mod credential;
@@ -205,6 +205,25 @@ impl Record {
             None => credentials.push(credential),
         }
         Ok(())
+    }
+
+    /// Puts the verifiers of a new password in the place of those that the credential has; state, end, networks and the
+    /// time of creation stay. Where no credential has the label, adds one.
+    pub fn renew(
+        &mut self,
+        label: &Label,
+        verifiers: Verifiers,
+        raw: bool,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        let mut credential = Credential::new(label.clone(), verifiers, raw, now);
+        if let Some(before) = self.credential(label) {
+            credential.created = before.created;
+            credential.state = before.state;
+            credential.expires = before.expires;
+            credential.networks.clone_from(&before.networks);
+        }
+        self.put(credential)
     }
 
     /// Takes a credential out.

@@ -11,9 +11,7 @@ use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
 use credential::{Credential, Identity, Label, Record, Secret, State, Timestamp, Verifier, VerifierKind};
 use mapfile::{Detected, Limits};
-use safefile::{
-    Dress, Exception, Kind, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote,
-};
+use safefile::{Dress, Exception, Kind, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote};
 use serde_json::json;
 use store::maps::sort::{Line, Policy, Sorter};
 use store::maps::{self, BuildError, Duplicates, Keys, Making, MapType};
@@ -21,7 +19,7 @@ use store::secrets::{Access, SecretStore, Secrets as _};
 use zeroize::Zeroizing;
 
 use crate::options::Effect;
-use crate::site::{self, Site};
+use crate::site::Site;
 use crate::trouble;
 
 /// Exports: to a file that nobody else may read but the group that the configuration names for it, complete or not at all.
@@ -311,8 +309,6 @@ fn details(tally: &Tally, replaced: Option<u64>) -> String {
 
 /// The property that is a password, as Cyrus SASL has it.
 const PASSWORD: &[u8] = b"userPassword";
-/// Octets of a rank.
-const RANK: usize = 4;
 /// Who is left out is named, but not by the million.
 const NAMED: u64 = 100;
 /// What is sorted in memory, a good million users; more goes to a nameless file beside the new one.

@@ -1,17 +1,16 @@
 //! Users of another server's file are brought in: with progress, and a report at the end.
 
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
-use credential::{ChangedBy, Identity, Password};
+use credential::ChangedBy;
 use safefile::{SafeFile, shell_quote};
 use serde_json::json;
 use store::StoreError;
-use store::secrets::import::{
-    self, Event, Existing, Found, ImportFault, ImportedUser, Material, Mode, Plan, Reason, Skip,
-};
+use store::secrets::import::{self, Event, Existing, Found, ImportFault, ImportedUser, Mode, Plan, Skip};
 use store::secrets::{Access, SecretStore};
 use zeroize::Zeroizing;
 
@@ -68,9 +67,27 @@ fn find_format(file: &SafeFile) -> Result<import::Format, Report> {
     let path = printable::path(file.path());
     let mut start = Zeroizing::new(vec![0; import::Format::ENOUGH]);
     let count = file.read_at(&mut start, 0).map_err(|error| Report::new(Exit::IOERR, path, error))?;
-    match import::Format::of(&start[..count]) {
+    let found = match import::Format::of(&start[..count]) {
+        Found::Readable(import::Format::Text) => import::Format::of_text(FromStart { file, offset: 0 }),
+        found => found,
+    };
+    match found {
         Found::Readable(format) => Ok(format),
         other => Err(not_imported(file.path(), other)),
+    }
+}
+
+/// A file read from its beginning, without moving the place where others read on.
+struct FromStart<'a> {
+    file: &'a SafeFile,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 
@@ -86,7 +103,7 @@ fn not_imported(path: &Path, found: Found) -> Report {
         Found::Dump => report("this is a dump of a store, which is loaded and not imported")
             .mend(format_args!("saslpasswd --load {quoted}")),
         Found::Unclear(line) => report(&format!(
-            "line {line} has a hash, as in a passwd-file, and the first line has none"
+            "line {line} has a hash, as in a passwd-file, or a password that looks like one"
         ))
         .because("a hash that is taken for a password lets in all who have seen it; say which format it is")
         .mend(format_args!("saslpasswd --from passwd-file --import {quoted}"))
@@ -154,10 +171,7 @@ fn bring_in(
             progress.aside(|| io.warn(&report));
         }
     };
-    let done = match store {
-        Some(store) => import::run(users, store, plan, &mut observe),
-        None => Ok(rehearse(users, &mut observe)),
-    };
+    let done = import::run(users, store, plan, &mut observe);
     progress.finish();
     done.map_err(|error| {
         let report = trouble::report(error.source);
@@ -166,43 +180,6 @@ fn bring_in(
             error.report.imported
         ))
     })
-}
-
-/// Reads and judges a source where there is no store that it could meet.
-fn rehearse(
-    users: impl Iterator<Item = Result<ImportedUser, ImportFault>>,
-    observe: &mut dyn FnMut(&Event<'_>),
-) -> import::Report {
-    let mut report = import::Report::default();
-    for user in users {
-        match user.and_then(judged) {
-            Ok((identity, raw, hashed)) => {
-                report.imported += 1;
-                report.raw += u64::from(raw);
-                report.hashed += u64::from(hashed);
-                observe(&Event::Imported(&identity));
-            }
-            Err(fault) => {
-                report.failed += 1;
-                if let Reason::Unsupported(name) = &fault.reason {
-                    *report.unsupported.entry(name.clone()).or_default() += 1;
-                }
-                observe(&Event::Failed(&fault));
-            }
-        }
-    }
-    report
-}
-
-/// Who it is, and whether the password is taken as its octets stand, or not known at all.
-fn judged(user: ImportedUser) -> Result<(Identity, bool, bool), ImportFault> {
-    match user.material {
-        Material::Verifiers(_) => Ok((user.identity, false, true)),
-        Material::Clear(secret) => match Password::import(&secret) {
-            Ok(password) => Ok((user.identity, password.is_raw(), false)),
-            Err(error) => Err(ImportFault { at: user.at, reason: error.into() }),
-        },
-    }
 }
 
 /// What a person has to know of one user. Who was imported before, or is there, is only counted.
@@ -274,11 +251,11 @@ fn say(
 
 fn details(report: &import::Report) -> [(u64, &'static str); 8] {
     [
-        (report.replaced, "of them were there before and are replaced"),
+        (report.replaced, "of them were there before and have a new password"),
         (report.hashed, "of them with the other server's hash, until their next good login"),
         (report.raw, "of them with a password that SASLprep refuses, taken as its octets stand"),
         (report.already_imported, "skipped: already imported from this file"),
-        (report.existing, "skipped: in the store already (--replace replaces them)"),
+        (report.existing, "skipped: in the store already (--replace gives them the password of the file)"),
         (report.duplicates, "skipped: a second time in the source"),
         (report.realm_case, "skipped: there in a realm that differs only in case"),
         (report.failed, "not imported, for the reasons above"),

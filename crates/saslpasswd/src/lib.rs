@@ -21,7 +21,7 @@ mod verify;
 use std::ffi::OsString;
 
 use cli::{Exit, Io, Report};
-use options::{ListOptions, Options, Stop, Task};
+use options::{Grammar, ListOptions, Options, Stop, Task};
 use site::Site;
 
 /// Runs saslpasswd; the program's name is the first argument.
@@ -61,9 +61,13 @@ pub fn sasldblistusers(io: &mut Io, arguments: impl IntoIterator<Item = OsString
 fn said(io: &mut Io, stop: Stop) -> Result<Exit, Report> {
     match stop {
         Stop::Shown(text) => io.out().text(text).map(|()| Exit::OK),
-        Stop::Misused(text) => {
+        Stop::Misused(text, grammar) => {
             io.err().text(text);
-            Ok(MISUSED)
+            Ok(match grammar {
+                Grammar::Cyrus => MISUSED,
+                // A script that asks for a verdict must not take a slip of its own for "wrong".
+                Grammar::Ours => Exit::USAGE,
+            })
         }
         Stop::Versions => {
             io.err().line(concat!(
@@ -76,5 +80,5 @@ fn said(io: &mut Io, stop: Stop) -> Result<Exit, Report> {
     }
 }
 
-/// What saslpasswd2 leaves behind after a usage error; a wrong password is told the same way.
+/// What saslpasswd2 leaves behind after a usage error.
 const MISUSED: Exit = Exit::code(1);

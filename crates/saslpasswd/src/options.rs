@@ -4,10 +4,11 @@
 //! touches a file, the clock or the terminal.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use cli::{Format, getopt};
@@ -159,7 +160,7 @@ pub enum Creation {
 pub enum Present {
     /// They stay; a load keeps whichever was changed later.
     Stay,
-    /// They are replaced (`--replace`).
+    /// They are replaced (`--replace`); an import replaces their password only.
     Replaced,
 }
 
@@ -170,8 +171,41 @@ pub enum Stop {
     Shown(String),
     /// `-v`: versions on standard error, and success.
     Versions,
-    /// A usage error, or `-h`: this text on standard error, and exit 1.
-    Misused(String),
+    /// A usage error, or `-h`: this text on standard error, and the number of whose options were misused.
+    Misused(String, Grammar),
+}
+
+/// Whose options a command line has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grammar {
+    /// Those of Cyrus' program, and ours that may stand beside them.
+    Cyrus,
+    /// The long name of a task of ours, or one that is unknown and may be meant for one.
+    Ours,
+}
+
+impl Grammar {
+    fn of(arguments: &[OsString]) -> Self {
+        let beside: Vec<Arg> = modifier_options().into_iter().chain(common_options()).collect();
+        let is_task =
+            |name: &str| !name.is_empty() && beside.iter().all(|option| option.get_long() != Some(name));
+        let options = arguments.iter().take_while(|argument| *argument != "--");
+        let mut names = options.filter_map(|argument| {
+            let name = argument.to_str()?.strip_prefix("--")?;
+            Some(name.split('=').next().unwrap_or(name))
+        });
+        if names.any(is_task) { Self::Ours } else { Self::Cyrus }
+    }
+}
+
+impl Stop {
+    /// The same of a command line with these options.
+    fn in_grammar(self, grammar: Grammar) -> Self {
+        match self {
+            Self::Misused(text, _) => Self::Misused(text, grammar),
+            other => other,
+        }
+    }
 }
 
 /// What sasldblistusers was asked for.
@@ -188,14 +222,17 @@ pub struct ListOptions {
 impl Options {
     /// Reads the arguments, the program's name first; `program` stands before complaints.
     pub fn parse(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let grammar = Grammar::of(&arguments);
+        Self::read(program, arguments).map_err(|stop| stop.in_grammar(grammar))
+    }
+
+    fn read(program: &str, arguments: Vec<OsString>) -> Result<Self, Stop> {
         let matches = matches(program, command(), USAGE, arguments)?;
         let app = matches.get_one::<String>("app").cloned().unwrap_or_else(|| "saslpasswd".to_owned());
-        if app.contains('/') {
-            return Err(Stop::Misused("appname must not contain /\n".to_owned()));
-        }
         Ok(Self {
             task: task(&matches).map_err(|misuse| misuse.stop(program))?,
-            store: matches.get_one::<PathBuf>("store").cloned(),
+            store: named_store(&matches).cloned(),
             config: matches.get_one::<PathBuf>("config").cloned(),
             trusted_user: matches.get_one::<String>("trusted-user").cloned(),
             format: matches.get_one::<Format>("format").copied().unwrap_or_default(),
@@ -210,17 +247,16 @@ impl ListOptions {
     /// Reads the arguments, the program's name first.
     pub fn parse(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
         let matches = matches(program, list_command(), LIST_USAGE, arguments).map_err(|stop| match stop {
-            Stop::Misused(text) if text != usage(program, LIST_USAGE) => {
-                Stop::Misused(format!("{text}Unrecognized command line option\n"))
+            Stop::Misused(text, grammar) if text != usage(program, LIST_USAGE) => {
+                Stop::Misused(format!("{text}Unrecognized command line option\n"), grammar)
             }
             other => other,
         })?;
         let operands: Vec<&PathBuf> = matches.get_many("operands").into_iter().flatten().collect();
-        let named = matches.get_one::<PathBuf>("store");
-        let file = match (named, &operands[..]) {
-            (file, []) => file,
-            (None, [file]) => Some(*file),
-            _ => return Err(Stop::Misused(usage(program, LIST_USAGE))),
+        let file = match (matches.get_one("store"), &operands[..]) {
+            (_, []) => named_store(&matches),
+            (None::<&PathBuf>, [file]) => Some(*file).filter(|file| !file.as_os_str().is_empty()),
+            _ => return Err(Stop::Misused(usage(program, LIST_USAGE), Grammar::Cyrus)),
         };
         Ok(Self {
             file: file.cloned(),
@@ -264,10 +300,7 @@ pub fn list_command() -> Command {
         .args_override_self(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .arg(
-            path_option("store", "FILE", "The store or sasldb [default: the configuration's store]")
-                .short('f'),
-        )
+        .arg(store_option("The store or sasldb [default: the configuration's store]"))
         .arg(flag("versions", 'v', "Print versions on standard error"))
         .arg(flag("usage", 'h', "Print the usage on standard error and exit 1"))
         .args(common_options().into_iter().filter(|arg| arg.get_id() != "format"))
@@ -275,7 +308,7 @@ pub fn list_command() -> Command {
             Arg::new("operands")
                 .value_name("FILE")
                 .num_args(0..)
-                .value_parser(value_parser!(PathBuf))
+                .value_parser(perhaps_empty())
                 .help("The same as -f FILE"),
         )
 }
@@ -290,7 +323,7 @@ fn cyrus_options() -> Vec<Arg> {
             'n',
             "Never keep the password itself for this user, whatever the policy, until --keep says else",
         ),
-        path_option("store", "FILE", "The store [default: secrets.path of the configuration]").short('f'),
+        store_option("The store [default: secrets.path of the configuration]"),
         text(
             "realm",
             "REALM",
@@ -350,7 +383,10 @@ fn modifier_options() -> Vec<Arg> {
         )
         .long("from")
         .value_parser(["sasldb", "passwd-file", "text"]),
-        long("replace", "With --import and --load: replace users who are in the store already"),
+        long(
+            "replace",
+            "With --import: give users who are there already the password of the file; with --load: replace them",
+        ),
         long("dry-run", "Say what would be done, and do nothing"),
         text("wait", "SECONDS", "How long to wait for another writer of the store [default: 5]")
             .long("wait")
@@ -391,6 +427,19 @@ fn path_option(name: &'static str, value: &'static str, help: &'static str) -> A
     Arg::new(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
 }
 
+fn store_option(help: &'static str) -> Arg {
+    text("store", "FILE", help).short('f').value_parser(perhaps_empty())
+}
+
+/// A path, or the empty name, which for Cyrus' programs is none.
+fn perhaps_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+fn named_store(matches: &ArgMatches) -> Option<&PathBuf> {
+    matches.get_one::<PathBuf>("store").filter(|path| !path.as_os_str().is_empty())
+}
+
 /// Reads arguments by getopt's rules, and answers what acts at once.
 fn matches(
     program: &str,
@@ -398,13 +447,17 @@ fn matches(
     synopsis: &str,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<ArgMatches, Stop> {
-    let misused = |cause: &str| Stop::Misused(format!("{program}: {cause}\n{}", usage(program, synopsis)));
+    let misused = |text: String| Stop::Misused(text, Grammar::Cyrus);
+    let because = |cause: &str| misused(format!("{program}: {cause}\n{}", usage(program, synopsis)));
     let expanded =
-        getopt::expand(&command, &['v'], arguments).map_err(|misuse| misused(&misuse.to_string()))?;
+        getopt::expand(&command, &['v'], arguments).map_err(|misuse| because(&misuse.to_string()))?;
+    if expanded.iter().take_while(|option| *option != "--").any(names_path_as_app) {
+        return Err(misused("appname must not contain /\n".to_owned()));
+    }
     match command.try_get_matches_from_mut(expanded) {
         Ok(matches) if matches.get_flag("versions") => Err(Stop::Versions),
         Ok(matches) if ["usage", "usage-too"].iter().any(|name| is_set(&matches, name)) => {
-            Err(Stop::Misused(usage(program, synopsis)))
+            Err(misused(usage(program, synopsis)))
         }
         Ok(matches) => Ok(matches),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -413,9 +466,14 @@ fn matches(
         Err(error) => {
             let cause = error.to_string();
             let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
-            Err(misused(cause.split("\n\n").next().unwrap_or(cause)))
+            Err(because(cause.split("\n\n").next().unwrap_or(cause)))
         }
     }
+}
+
+/// `-a` with a `/`, as [`getopt::expand`] writes it. saslpasswd2 ends at the first, whatever follows.
+fn names_path_as_app(option: &OsString) -> bool {
+    option.as_bytes().strip_prefix(b"-a=").is_some_and(|app| app.contains(&b'/'))
 }
 
 fn is_set(matches: &ArgMatches, name: &str) -> bool {
@@ -438,10 +496,11 @@ enum Misuse {
 impl Misuse {
     fn stop(self, program: &str) -> Stop {
         let usage = usage(program, USAGE);
-        Stop::Misused(match self {
+        let text = match self {
             Self::Usage => usage,
             Self::Because(what) => format!("{program}: {what}\n{usage}"),
-        })
+        };
+        Stop::Misused(text, Grammar::Cyrus)
     }
 }
 
@@ -663,15 +722,19 @@ Examples:
 
 Exit status: 0 done (or right); 1 usage, or the store is missing, damaged or unsafe (or the password is wrong); 7 the \
 password or the name was refused; 75 another program was writing, try again; 100 faults in the configuration. --verify \
-and the tasks with long names leave the numbers of sysexits(3) when they could not be done, --import also (65) when it \
-left users out.";
+and the tasks with long names leave the numbers of sysexits(3) when they could not be done, 64 when they were used \
+wrongly, --import also (65) when it left users out.
+
+An --import that was interrupted can be run again: who was imported from this file before is passed over. With --replace \
+everybody is imported again from the beginning, for the file may have other passwords by then.";
 
 const LIST_ABOUT: &str = "\
 Prints a line `user@realm: userPassword` for each user of a Gatepost store, as sasldblistusers2 does for a user who has a \
 password, whatever is kept of it; saslpasswd --list tells what. Of a Cyrus sasldb (Berkeley DB, GDBM or LMDB) it prints each \
 property that is there.
 
-Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be listed.";
+Exit status: 0, also when there is no such file (sasldblistusers2 leaves 0 too); 1 usage, or the file could not be \
+listed; 75 another program held the store, try again.";
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,9 @@
 
 use cli::prompt;
 use cli::{Exit, Io, Report, printable};
-use credential::{
-    Credential, Identity, KindSet, Password, PlainRule, Record, Secret, State, VerifierKind, derive,
-};
+use credential::{Identity, KindSet, Password, PlainRule, Record, Secret, State, VerifierKind, derive};
 use store::StoreError;
-use store::secrets::{Access, SecretStore, Stored};
+use store::secrets::{Access, SecretStore, Stored, storable};
 
 use crate::options::{Creation, Effect, Input, Rule, Setting, Who};
 use crate::site::{self, Site};
@@ -28,7 +26,7 @@ pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, setting: &Setting) -> Res
         if store.is_none() {
             site.rehearse_creation()?;
         }
-        return rehearse(io, site, store.as_ref(), &identity, setting);
+        return rehearse(io, site, store.as_ref(), &identity, &password, setting);
     }
     let record = match store {
         Some(store) => put(site, &store, &identity, &password, setting)?,
@@ -105,17 +103,12 @@ fn with_password(
     let recipe = record.recipe(&setting.label, &site.policy().cost, site::salts()?);
     let verifiers = derive(kinds, record.identity(), password, &recipe)
         .map_err(|error| Report::plain(Exit::OSERR, error))?;
-    let mut credential = Credential::new(setting.label.clone(), verifiers, password.is_raw(), site.now);
-    if let Some(before) = record.credential(&setting.label) {
-        credential.created = before.created;
-        credential.state = before.state;
-        credential.expires = before.expires;
-        credential.networks.clone_from(&before.networks);
-    }
+    let label = &setting.label;
+    record.renew(label, verifiers, password.is_raw(), site.now).map_err(|error| state::refused(&error))?;
     if let Some(rule) = setting.expires {
-        credential.expires = rule.into_option();
+        let end = rule.into_option();
+        record.set_expires(Some(label), end, site.now).map_err(|error| state::refused(&error))?;
     }
-    record.put(credential).map_err(|error| state::refused(&error))?;
     if let Some(kinds) = newly_allowed(setting) {
         record.retain(kinds).map_err(|error| state::refused(&error))?;
     }
@@ -140,10 +133,10 @@ fn ruled(
     if setting.plain == PlainRule::Never {
         record.set_plain(PlainRule::Never);
     }
-    let kinds = record.kinds_to_make(site.policy());
+    let kinds = record.kinds_to_make(site.policy()).without(VerifierKind::Foreign);
     if kinds.is_empty() {
         return Err(Report::plain(Exit::DATAERR, "no verifier would be left of this password")
-            .because("-n forbids `plain`, and nothing else would be kept")
+            .because("-n forbids `plain`, `foreign` cannot be made, and nothing else would be kept")
             .mend("name another verifier in `[secrets] keep` or with --keep"));
     }
     Ok((record, kinds))
@@ -177,16 +170,21 @@ fn useless(record: &Record, site: &Site, setting: &Setting) -> Option<Report> {
     )
 }
 
+/// Makes the record, for whatever refuses that would refuse the password; and puts it nowhere.
 fn rehearse(
     io: &mut Io,
     site: &Site,
     store: Option<&SecretStore>,
     identity: &Identity,
+    password: &Password,
     setting: &Setting,
 ) -> Result<Exit, Report> {
     let found = store.map(|store| store.look_up(identity).map_err(trouble::report)).transpose()?.flatten();
-    let (record, kinds) = ruled(site, found, identity, setting)?;
-    let verb = if record.credential(&setting.label).is_some() { "replaced" } else { "created" };
-    site.confirm(io, record.identity(), &format!("{verb}, with {kinds}"))?;
+    let has_label = found.as_ref().is_some_and(|stored| stored.record.credential(&setting.label).is_some());
+    let record = with_password(site, found, identity, password, setting)?;
+    storable(&record).map_err(trouble::report)?;
+    let made = record.credential(&setting.label).map(|credential| credential.verifiers.kinds());
+    let verb = if has_label { "replaced" } else { "created" };
+    site.confirm(io, record.identity(), &format!("{verb}, with {}", made.unwrap_or(KindSet::EMPTY)))?;
     Ok(Exit::OK)
 }

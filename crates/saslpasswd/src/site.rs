@@ -34,12 +34,11 @@ impl Site {
     /// Reads the configuration and finds out who is trusted.
     pub(crate) fn find(program: &str, options: &Options) -> Result<Self, Report> {
         let (config, trust) = agreed(options.config.as_deref(), options.trusted_user.as_deref())?;
-        let program = program.to_owned();
         Ok(Self {
             path: options.store.clone().unwrap_or_else(|| config.secrets.path.clone()),
             config,
             trust,
-            wait: Wait::up_to(options.wait).telling(move || say_that_we_wait(&program)),
+            wait: telling(Wait::up_to(options.wait), program),
             app: options.app.clone(),
             effect: options.effect,
             now: date::now(),
@@ -47,13 +46,13 @@ impl Site {
     }
 
     /// For sasldblistusers, which changes nothing.
-    pub(crate) fn to_list(options: &ListOptions) -> Result<Self, Report> {
+    pub(crate) fn to_list(program: &str, options: &ListOptions) -> Result<Self, Report> {
         let (config, trust) = agreed(options.config.as_deref(), options.trusted_user.as_deref())?;
         Ok(Self {
             path: options.file.clone().unwrap_or_else(|| config.secrets.path.clone()),
             config,
             trust,
-            wait: Wait::default(),
+            wait: telling(Wait::default(), program),
             app: "sasldblistusers".to_owned(),
             effect: Effect::Rehearse,
             now: date::now(),
@@ -224,19 +223,18 @@ pub(crate) fn salts() -> Result<Salts, Report> {
     Ok(Salts::from_random(octets))
 }
 
-/// By which libdb tells a file of its own from another.
-pub(crate) fn file_id() -> Result<[u8; 12], Report> {
-    let mut octets = [0; 12];
-    random(&mut octets).map_err(no_random)?;
-    Ok(octets)
-}
-
 fn no_random(error: std::io::Error) -> Report {
     Report::new(Exit::OSERR, "the system's random numbers", error)
 }
 
 fn random(octets: &mut [u8]) -> std::io::Result<()> {
     getrandom::fill(octets).map_err(|error| std::io::Error::other(error.to_string()))
+}
+
+/// A wait of which a person is told why nothing happens.
+fn telling(wait: Wait, program: &str) -> Wait {
+    let program = program.to_owned();
+    wait.telling(move || say_that_we_wait(&program))
 }
 
 /// Told from inside the store, where no `Io` is at hand; only a person is told.

@@ -12,14 +12,19 @@ use crate::site::Site;
 use crate::trouble;
 
 /// Lists. Where there is no such file it leaves 0 behind, as its peer does; but it says why it failed, and a file that is
-/// there and cannot be listed, which a script must not take for one without users, is a failure.
+/// there and cannot be listed, which a script must not take for one without users, is a failure; one that is held by others
+/// is to be tried again.
 pub(crate) fn run(io: &mut Io, options: &ListOptions) -> Result<Exit, Report> {
-    let site = Site::to_list(options).map_err(|report| report.with_exit(FAILED))?;
+    let site = Site::to_list(io.program(), options).map_err(|report| report.with_exit(FAILED))?;
     match list(io, &site) {
         Err(report) if !report.is_quiet() => {
             io.err().line("listusers failed");
             io.report(&report);
-            Ok(if report.exit() == Exit::NOINPUT { Exit::OK } else { FAILED })
+            Ok(match report.exit() {
+                Exit::NOINPUT => Exit::OK,
+                Exit::TEMPFAIL => Exit::TEMPFAIL,
+                _ => FAILED,
+            })
         }
         done => done.map(|()| Exit::OK),
     }

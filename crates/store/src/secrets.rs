@@ -87,6 +87,14 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(seal::Checksum);
 
+/// Whether a record can be stored at all, found out without a store.
+///
+/// # Errors
+/// [`StoreError::Unstorable`].
+pub fn storable(record: &Record) -> Result<(), StoreError> {
+    record::encode(record).map(drop).map_err(|error| StoreError::Unstorable { what: error.to_string() })
+}
+
 /// What became of a record that was put into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {

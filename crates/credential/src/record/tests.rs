@@ -3,7 +3,7 @@ use crate::identity::Realm;
 use crate::password::Password;
 use crate::policy::{Argon2Cost, Iterations, Salt};
 use crate::secret::Secret;
-use crate::verifier::{Argon2id, CramMd5, Foreign, Plain, Scheme, Scram, ScramHash, Strength, Verifiers};
+use crate::verifier::{Argon2id, CramMd5, Foreign, Plain, Scheme, Scram, ScramHash, Strength};
 
 fn label(text: &str) -> Label {
     text.parse().unwrap()
@@ -184,6 +184,23 @@ fn states_and_ends_are_set_for_one_or_all() {
     assert!(record.remove(&label("c")).is_none());
     assert_eq!(record.remove(&label("a")).map(|credential| credential.label), Some(label("a")));
     assert_eq!(record.credentials().len(), 1);
+}
+
+#[test]
+fn a_new_password_leaves_the_rest_of_its_credential() {
+    let mut record = record();
+    let mut main = credential("main", vec![plain()]);
+    (main.state, main.expires) = (State::Suspended, Some(Timestamp(300)));
+    main.networks = vec!["192.0.2.0/24".parse().unwrap()];
+    record.put(main).unwrap();
+    record.renew(&Label::main(), Verifiers::one(cram()), true, Timestamp(200)).unwrap();
+    let after = record.credential(&Label::main()).unwrap();
+    assert_eq!((after.state, after.expires), (State::Suspended, Some(Timestamp(300))));
+    assert_eq!((after.created, after.changed, after.raw), (Timestamp(100), Timestamp(200), true));
+    assert_eq!(after.networks.len(), 1);
+    assert_eq!(record.kinds().to_string(), "cram-md5");
+    record.renew(&label("phone"), Verifiers::one(cram()), false, Timestamp(200)).unwrap();
+    assert!(record.credential(&label("phone")).unwrap().is_usable(Timestamp(200)));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn setting_of(arguments: &[&str]) -> Setting {
 
 fn misuse(arguments: &[&str]) -> String {
     match parse(arguments) {
-        Err(Stop::Misused(text)) => text,
+        Err(Stop::Misused(text, _)) => text,
         other => panic!("{arguments:?}: {other:?}"),
     }
 }
@@ -197,7 +197,10 @@ fn misuse_shows_the_usage_and_what_was_wrong() {
         let usage = text.find("saslpasswd2: usage: saslpasswd2 [-v] [-c [-p] [-n]] [-d] [-a appname]");
         assert!(usage.is_some_and(|at| complaint.is_empty() == (at == 0)), "{arguments:?}: {text}");
     }
-    assert_eq!(misuse(&["-a", "x/y", "alice"]), "appname must not contain /\n");
+    for arguments in [&["-a", "x/y", "alice"][..], &["-a", "x/y", "-v"], &["-ax/y", "-a", "ok", "alice"]] {
+        assert_eq!(misuse(arguments), "appname must not contain /\n", "{arguments:?}");
+    }
+    assert!(parse(&["--", "-a=x/y"]).is_ok());
     assert!(
         misuse(&["--wait", "soon", "alice"])
             .starts_with("saslpasswd2: invalid value 'soon' for '--wait <SECONDS>'")
@@ -206,18 +209,56 @@ fn misuse_shows_the_usage_and_what_was_wrong() {
 }
 
 #[test]
+fn a_task_of_ours_that_is_misused_is_told_in_our_numbers() {
+    let grammar = |arguments: &[&str]| match parse(arguments) {
+        Err(Stop::Misused(_, grammar)) => grammar,
+        other => panic!("{arguments:?}: {other:?}"),
+    };
+    let ours: [&[&str]; 10] = [
+        &["--verify"],
+        &["--verify", "--wait", "x", "alice"],
+        &["--verify", "alice@vm", "extra"],
+        &["--verify", "--label", "main", "alice"],
+        &["--verfy", "alice"],
+        &["--list", "extra"],
+        &["--import"],
+        &["--import=", "-z"],
+        &["--expires", "2027-1-31", "alice"],
+        &["-z", "--dump", "f"],
+    ];
+    for arguments in ours {
+        assert_eq!(grammar(arguments), Grammar::Ours, "{arguments:?}");
+    }
+    let cyrus: [&[&str]; 6] = [
+        &[],
+        &["-c", "-d", "alice"],
+        &["--config", "f", "-z"],
+        &["--wait", "x", "alice"],
+        &["-a", "x/y", "--label=phone", "alice"],
+        &["alice", "bob", "--", "--verify"],
+    ];
+    for arguments in cyrus {
+        assert_eq!(grammar(arguments), Grammar::Cyrus, "{arguments:?}");
+    }
+}
+
+#[test]
 fn lists_name_one_file_or_none() {
     let file = |arguments: &[&str]| list(arguments).map(|options| options.file);
     assert_eq!(file(&[]), Ok(None));
     assert_eq!(file(&["db"]), Ok(Some("db".into())));
     assert_eq!(file(&["-f", "db"]), Ok(Some("db".into())));
-    for arguments in [&["a", "b"][..], &["-f", "a", "b"], &["-h"]] {
+    for empty in [&[""][..], &["-f", ""], &["-f", "a", "-f", ""]] {
+        assert_eq!(file(empty), Ok(None), "{empty:?}");
+    }
+    assert_eq!(parse(&["-f", "", "alice"]).map(|options| options.store), Ok(None));
+    for arguments in [&["a", "b"][..], &["-f", "a", "b"], &["", ""], &["-h"]] {
         assert!(
-            matches!(file(arguments), Err(Stop::Misused(text)) if text.starts_with("l: usage: l [-v] [[-f] file]"))
+            matches!(file(arguments), Err(Stop::Misused(text, _)) if text.starts_with("l: usage: l [-v] [[-f] file]"))
         );
     }
     for arguments in [&["-f"][..], &["-z"], &["--list"]] {
-        let Err(Stop::Misused(text)) = file(arguments) else { panic!("{arguments:?}") };
+        let Err(Stop::Misused(text, Grammar::Cyrus)) = file(arguments) else { panic!("{arguments:?}") };
         assert!(text.contains("usage") && text.ends_with("Unrecognized command line option\n"), "{text}");
     }
 }

@@ -56,6 +56,35 @@ fn what_is_no_file_of_users_makes_no_users() {
     assert!(place.accepts("bob", "{SSHA}abc"));
 }
 
+/// However far down the hash stands: what is believed to be a password logs in.
+#[test]
+fn a_hash_behind_thousands_of_passwords_is_no_password() {
+    let place = Place::new();
+    let hash = "{SSHA}1JGHfktbP3ExLcYVvRcKb3xQ/N9zYWx0c2FsdA==";
+    let users: Vec<_> = (0..4000).map(|number| format!("user{number}@ex.org:password{number}\n")).collect();
+    let source = place.write("users", users.concat() + &format!("victim@ex.org:{hash}\n"));
+    for options in [&["--import"][..], &["--dry-run", "--import"]] {
+        place.run(&[options, &[name(&source)]].concat()).failed(65, "line 4001 has a hash");
+        assert!(!place.store().exists());
+    }
+}
+
+#[test]
+fn no_part_of_a_password_is_shown() {
+    let place = Place::new();
+    let first = place.write("first", "alice:{hunter2}x\n");
+    place
+        .run(&["--import", name(&first)])
+        .failed(65, "line 1 has a hash, as in a passwd-file, or a password");
+    let later = place.write("later", "alice:{PLAIN}secret\nbob:{hunter2}x\ncarol:{PLAIN.hunter2}x\n");
+    for (source, options) in [(&first, &[][..]), (&first, &["--from", "passwd-file"]), (&later, &[])] {
+        let ran = place.run(&[options, &["--import", name(source)]].concat());
+        assert_eq!(ran.exit, Some(65), "{ran:?}");
+        assert!(!format!("{ran:?}").to_lowercase().contains("hunter"), "{ran:?}");
+    }
+    assert!(place.accepts("alice", "secret"));
+}
+
 #[test]
 fn a_dump_that_names_a_user_twice_changes_nothing() {
     let place = Place::new();
@@ -120,4 +149,61 @@ fn a_rehearsal_is_refused_what_would_be_refused() {
         assert_eq!((rehearsed.exit, rehearsed.err), (real.exit, real.err), "{row:?}");
     }
     assert_eq!(fs::read_dir(place.path("open")).unwrap().count(), 0);
+}
+
+/// What the record itself refuses, or the store would.
+#[test]
+fn a_rehearsal_makes_what_would_be_made() {
+    let place = Place::new();
+    place.set(&["--keep", "scram-sha-256", "two"], "secret");
+    place.set(&["many"], "secret");
+    for number in 1..64 {
+        place.set(&["--label", &format!("device {number}"), "many"], "secret");
+    }
+    let (dump, wide) = (place.path("dump"), place.path("wide"));
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let networks = vec!["\"192.0.2.0/24\""; 300].join(",");
+    let lines = fs::read_to_string(&dump).unwrap();
+    fs::write(&wide, lines.replacen("\"networks\":[]", &format!("\"networks\":[{networks}]"), 1)).unwrap();
+    mode(&wide, 0o600);
+    let rows: [(&[&str], i32, &str); 4] = [
+        (
+            &["-p", "--keep", "argon2id", "--label", "phone", "two"],
+            1,
+            "no verifier would be left for the credential: main",
+        ),
+        (&["-p", "--label", "one more", "many"], 1, "at most 64 credentials"),
+        (&["--load", name(&wide)], 65, "wide: line 2: many@vm: the list of networks has 300 parts"),
+        (&["-f", "new.redb", "--load", name(&wide)], 65, "wide: line 2: many@vm: the list of networks"),
+    ];
+    for (row, exit, said) in rows {
+        let real = place.feed(row, "secret");
+        real.failed(exit, said);
+        let rehearsed = place.feed(&[&["--dry-run"], row].concat(), "secret");
+        assert_eq!((rehearsed.exit, rehearsed.err), (real.exit, real.err), "{row:?}");
+    }
+}
+
+/// Whoever were brought in so could neither be deleted nor log in.
+#[test]
+fn users_whom_no_command_can_name_are_not_loaded() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let dump = place.path("dump");
+    place.run(&["--dump", name(&dump)]).succeeded();
+    let lines = fs::read_to_string(&dump).unwrap();
+    let rows = [
+        ("\"alice\"", "\"a@b\"", "name holds an @"),
+        ("\"keep\":null", "\"keep\":[\"foreign\"]", "keep: foreign hashes come by import only"),
+        ("\"keep\":null", "\"keep\":[]", "keep: the list of verifiers is empty"),
+    ];
+    for (from, to, said) in rows {
+        fs::write(&dump, lines.replacen(from, to, 1)).unwrap();
+        for options in [&["--replace", "--load"][..], &["--dry-run", "--load"]] {
+            place.run(&[options, &[name(&dump)]].concat()).failed(65, said);
+        }
+    }
+    assert_eq!(place.listed(), ["alice@vm: userPassword"]);
+    // Who is not there needs no deleting.
+    assert_eq!(place.run(&["-d", "@x@vm"]).succeeded().err, "");
 }

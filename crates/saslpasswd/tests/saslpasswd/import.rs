@@ -290,12 +290,60 @@ fn who_is_there_stays_unless_replaced() {
 }
 
 #[test]
+fn what_an_admin_has_ruled_outlasts_an_import_that_replaces() {
+    let place = Place::keeping(&["argon2id", "plain"]);
+    place.set(&["-n", "alice"], "mine");
+    place.set(&["--keep", "scram-sha-256", "bob"], "mine");
+    place.set(&["--label", "phone", "bob"], "device");
+    place.run(&["--disable", "alice"]).succeeded();
+    place.run(&["--expires", "2999-01-01", "bob"]).succeeded();
+    let source = place.write("users", "alice:theirs\nbob:theirs\n");
+    let report = import(&place, &["--replace"], &source);
+    assert_eq!(counts(&report), BTreeMap::from([("imported", 2), ("replaced", 2)]));
+    let (alice, bob) = (place.shown("alice"), place.shown("bob"));
+    assert_eq!((&alice["verifiers"], &alice["plain"]), (&json!(["argon2id"]), &json!("never")));
+    assert_eq!(alice["state"], "disabled");
+    assert_eq!((&bob["verifiers"], &bob["keep"]), (&json!(["scram-sha-256"]), &json!(["scram-sha-256"])));
+    assert_eq!(bob["credentials"][0]["expires"], "2999-01-01T00:00:00Z");
+    assert_eq!(["mine", "theirs", "device"].map(|one| place.accepts("bob", one)), [false, true, true]);
+}
+
+#[test]
 fn a_rehearsal_without_a_store_judges_and_makes_none() {
     let place = Place::new();
     let source = place.write("users", "alice:secret\nempty:\nraw:a\u{7}b\n");
     let report = import(&place, &["--dry-run"], &source);
     assert_eq!(counts(&report), BTreeMap::from([("imported", 2), ("raw", 1), ("failed", 1)]));
     assert!(!place.store().exists());
+}
+
+/// What a rehearsal says of each user, and what the import then does, is the same; with a store and without.
+#[test]
+fn a_rehearsal_says_what_the_import_does() {
+    let text = "alice:one\nalice@Example.ORG:two\nalice@example.org:three\nalice@EXAMPLE.org:four\n\
+                alice@Example.ORG:five\nempty:\nempty@VM:x\nbob:six\nbob@VM:seven\nbob:eight\nraw:a\u{7}b\n\
+                alice@VM:nine\n";
+    for (is_there, options) in [(false, &[][..]), (true, &[]), (true, &["--replace"])] {
+        let place = Place::new();
+        if is_there {
+            place.set(&["bob"], "mine");
+            place.set(&["alice@EXAMPLE.ORG"], "mine");
+        }
+        let source = place.write("users", text);
+        let import = |rehearsal: &[&str]| {
+            let ran =
+                place.run(&[&["--format", "json", "--import", name(&source)], options, rehearsal].concat());
+            let mut report = ran.json();
+            report["dry_run"] = Value::Null;
+            // Faults are told when the user's turn to be derived comes.
+            let mut told: Vec<_> = ran.err.lines().map(str::to_owned).collect();
+            told.sort();
+            (ran.exit, told, report)
+        };
+        let rehearsed = import(&["--dry-run"]);
+        assert_eq!(rehearsed, import(&[]), "{is_there} {options:?}");
+        assert!(rehearsed.2["realm_case"].as_u64() >= Some(3), "{rehearsed:?}");
+    }
 }
 
 #[test]
@@ -312,6 +360,31 @@ fn a_key_that_cyrus_loops_over_is_passed_over() {
     assert_eq!(ran.exit, Some(65));
     assert_eq!(ran.err.matches("a key without exactly two NULs").count(), 2, "{ran:?}");
     assert!(place.accepts("alice", "secret"));
+}
+
+#[test]
+fn a_user_of_a_sasldb_whom_no_command_could_name() {
+    let Ok(db_load) = need::peer("db5.3_load") else { return };
+    let place = Place::new();
+    // U+FF20 becomes an @ when it is prepared.
+    let records = [("\\ef\\bc\\a0x\\00vm\\00userPassword", "x"), ("alice\\00vm\\00userPassword", "secret")];
+    let sasldb =
+        load(&place, &db_load, "odd", records.iter().map(|(key, value)| format!(" {key}\n {value}\n")));
+    let ran = place.run(&["--import", name(&sasldb)]);
+    assert_eq!(ran.exit, Some(65));
+    assert!(ran.err.contains("name holds an @ once it is prepared"), "{ran:?}");
+    assert_eq!(place.listed(), ["alice@vm: userPassword"]);
+}
+
+/// Only hashes with a salt are taken over; the others are counted by the name of their scheme.
+#[test]
+fn hashes_without_a_salt_are_refused_by_name() {
+    let place = Place::new();
+    let text = "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+                carol:{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=\ndave:{PLAIN}secret\n";
+    let report = import(&place, &[], &place.write("passwd", text));
+    assert_eq!(counts(&report), BTreeMap::from([("imported", 1), ("failed", 3)]), "{report}");
+    assert_eq!(report["unsupported"], json!({ "scheme SHA": 2, "scheme SHA256": 1 }));
 }
 
 #[test]

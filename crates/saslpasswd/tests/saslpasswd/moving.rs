@@ -112,7 +112,7 @@ fn secrets_leave_the_store_for_safe_files_only() {
         let to = open.join("copy");
         place.run(&[task, name(&to)]).failed(77, "world-writable-directory");
         assert!(!to.exists());
-        place.run(&[task, "-"]).failed(1, "this takes a file");
+        place.run(&[task, "-"]).failed(64, "this takes a file");
     }
     // A dump that others can read is not believed either.
     let dump = place.path("dump");

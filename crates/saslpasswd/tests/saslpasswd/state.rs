@@ -1,5 +1,10 @@
 //! What is changed of a user without the password, and what a new password leaves as it was.
 
+use credential::{Identity, KindSet, Realm, VerifierKind};
+use safefile::{Trust, Uid};
+use store::Wait;
+use store::secrets::{Access, SecretStore};
+
 use crate::place::{Place, Ran};
 
 #[test]
@@ -113,6 +118,25 @@ fn no_clear_text_and_nothing_else_is_no_user() {
     let place = Place::keeping(&["plain"]);
     place.feed(&["-p", "-c", "-n", "alice"], "secret").failed(1, "no verifier would be left");
     assert!(!place.store().exists());
+}
+
+/// Such a list is loaded no more, but may stand in a store.
+#[test]
+fn a_list_of_which_nothing_can_be_made_locks_nobody_out() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let trust = Trust::root().caller(Uid::effective());
+    let store = SecretStore::open(&place.store(), &trust, Access::Write, Wait::default()).unwrap();
+    let alice = Identity::parse("alice@vm", &Realm::prepare("").unwrap()).unwrap();
+    for kinds in [KindSet::EMPTY, KindSet::EMPTY.with(VerifierKind::Foreign)] {
+        let mut record = store.look_up(&alice).unwrap().unwrap().record;
+        record.set_keep(Some(kinds));
+        store.write(|edit| edit.put(&record)).unwrap();
+        for options in [&["-p"][..], &["-p", "--dry-run"]] {
+            place.feed(&[options, &["alice"]].concat(), "new").failed(1, "no verifier would be left");
+        }
+        assert!(place.accepts("alice", "secret"));
+    }
 }
 
 #[test]

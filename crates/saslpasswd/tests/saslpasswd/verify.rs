@@ -56,6 +56,15 @@ fn not_to_find_out_is_neither_right_nor_wrong() {
     place.feed(&["--verify", "alice"], "secret").failed(65, "damaged");
     crate::place::mode(&place.store(), 0o604);
     place.feed(&["--verify", "alice"], "secret").failed(77, "world-readable");
+    let misused: [&[&str]; 4] = [
+        &["--verify"],
+        &["--verify", "--wait", "x", "alice"],
+        &["--verify", "alice@vm", "extra"],
+        &["--verify", "--label", "main", "alice"],
+    ];
+    for arguments in misused {
+        place.feed(arguments, "secret").failed(64, "usage");
+    }
     place.configure("no such key = 1");
     place.feed(&["--verify", "alice"], "secret").failed(78, "gatepost.toml:1:");
 }

@@ -1,5 +1,6 @@
 //! Another program is writing: waited for, and said so on a terminal; then EX_TEMPFAIL.
 
+use std::fs::File;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use store::secrets::{Access, SecretStore};
 use store::{StoreError, Wait};
 use tests::terminal::{CTRL_Z, Terminal};
 
-use crate::place::{Place, SASLPASSWD};
+use crate::place::{Place, SASLDBLISTUSERS, SASLPASSWD};
 
 /// Runs `body` while a write transaction is held; the transaction ends when the body does.
 fn while_somebody_writes<T>(place: &Place, body: impl FnOnce() -> T) -> T {
@@ -73,6 +74,23 @@ fn a_person_is_told_that_somebody_else_is_writing() {
     let (status, screen) = terminal.end();
     assert_eq!(status.code(), Some(0), "{screen}");
     assert_eq!(place.shown("alice")["state"], "disabled");
+}
+
+/// Whoever cannot list must say so, and that it is worth trying again.
+#[test]
+fn a_list_waits_for_a_store_that_others_hold_and_may_be_tried_again() {
+    let place = Place::new();
+    place.set(&["alice"], "secret");
+    let file = File::options().read(true).write(true).open(place.store()).unwrap();
+    rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let configuration = place.configuration();
+    let mut terminal = Terminal::start(SASLDBLISTUSERS, &["--config", configuration.to_str().unwrap()]);
+    terminal.wait_for("sasldblistusers: waiting for another program");
+    let (status, screen) = terminal.end();
+    assert_eq!(status.code(), Some(75), "{screen}");
+    assert!(screen.contains("listusers failed"), "{screen}");
+    drop(file);
+    assert_eq!(place.listed(), ["alice@vm: userPassword"]);
 }
 
 /// Whatever an import is doing when Ctrl-Z is pressed, it stops between two transactions.

@@ -30,7 +30,7 @@ use crate::error::StoreError;
 use crate::secrets::import::Reason;
 use crate::secrets::import::lines::Lines;
 use crate::secrets::key::Key;
-use crate::secrets::{Edit, Put, SecretStore, Secrets};
+use crate::secrets::{Edit, Put, SecretStore, Secrets, record};
 
 mod json;
 
@@ -198,6 +198,10 @@ impl<R: Read> Dump<R> {
                 let key = Key::of(record.identity());
                 if self.last.as_ref().is_some_and(|last| *last >= key) {
                     let what = format!("a user twice or out of order: {}", record.identity());
+                    return Some(Err(DumpFault { line, what }));
+                }
+                if let Err(error) = record::encode(&record) {
+                    let what = format!("{}: {error}", record.identity());
                     return Some(Err(DumpFault { line, what }));
                 }
                 self.last = Some(key);

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::Read;
 use std::num::NonZeroUsize;
 
+use credential::dovecot;
 use credential::identity::NameError;
 use credential::{ChangedBy, Identity, PasswordError, Policy, Realm, Secret, Timestamp, Verifiers};
 use thiserror::Error;
@@ -49,8 +50,9 @@ pub enum Found {
     Dump,
     /// No text, and no database that is known.
     NotText,
-    /// A text whose first line is `user:password` and whose line of this number, counted from 1, has a hash as
-    /// passwd-files have. Whoever takes the hash for a password lets in all who have seen it.
+    /// A text that may be either: its first line is no passwd-file's, and its line of this number, counted from 1, has
+    /// what passwd-files have, or what looks like it. Whoever takes a hash for a password lets in all who have seen it;
+    /// whoever takes a password for a hash prints a part of it.
     Unclear(u64),
 }
 
@@ -59,8 +61,9 @@ impl Format {
     pub const ENOUGH: usize = 64 * 1024;
 
     /// Guesses the format from the first [`Format::ENOUGH`] octets of a file (or all there are): databases by their
-    /// magic number; a text whose first password begins with `{SCHEME}` or `$ID$`, or whose first line has all the
-    /// fields of passwd(5), is a passwd-file.
+    /// magic number; a text whose first password begins with `{SCHEME}` or `$ID$` as Dovecot's do, or whose first line
+    /// has all the fields of passwd(5), is a passwd-file. What begins as text is to be read to its end by
+    /// [`Format::of_text`].
     pub fn of(start: &[u8]) -> Found {
         match mapfile::detect(start) {
             Some(detected) if detected.format().is_some() => Found::Readable(Self::Sasldb),
@@ -68,8 +71,14 @@ impl Format {
             None if start.starts_with(engine::MAGIC) => Found::Redb,
             None if is_dump(start) => Found::Dump,
             None if start.contains(&0) => Found::NotText,
-            None => of_text(start),
+            None => of_lines((1..).zip(start.split(|&octet| octet == b'\n'))),
         }
+    }
+
+    /// The same for a whole text, however long: the first hash may stand behind thousands of passwords.
+    pub fn of_text(input: impl Read) -> Found {
+        let lines = Lines::new(input, lines::LONGEST);
+        of_lines(lines.filter_map(|(number, line)| Some((number, line.ok()?))))
     }
 }
 
@@ -79,25 +88,29 @@ fn is_dump(start: &[u8]) -> bool {
     first.starts_with(b"{") && first.windows(DUMP.len()).any(|octets| octets == DUMP)
 }
 
-fn of_text(start: &[u8]) -> Found {
-    let mut lines = (1..)
-        .zip(start.split(|&octet| octet == b'\n'))
-        .filter(|(_, line)| !is_blank_or_comment(line))
-        .map(|(number, line)| (number, line.split(|&octet| octet == b':').skip(1)));
-    let first = lines.next().map(|(_, mut fields)| {
-        is_hash(fields.next().unwrap_or_default()) || fields.count() >= PASSWD_FIELDS - 2
-    });
-    if first == Some(true) {
+fn of_lines<L: AsRef<[u8]>>(lines: impl Iterator<Item = (u64, L)>) -> Found {
+    let mut lines = lines.filter(|(_, line)| !is_blank_or_comment(line.as_ref())).peekable();
+    if lines.peek().is_some_and(|(_, line)| is_of_passwd_file(line.as_ref())) {
         return Found::Readable(Format::PasswdFile);
     }
-    match lines.find_map(|(number, mut fields)| is_hash(fields.next()?).then_some(number)) {
-        Some(number) => Found::Unclear(number),
+    match lines.find(|(_, line)| fields(line.as_ref()).next().is_some_and(may_be_hash)) {
+        Some((number, _)) => Found::Unclear(number),
         None => Found::Readable(Format::Text),
     }
 }
 
-/// Whether a password field is `{SCHEME}...` or `$ID$...` rather than a password that begins with such a character.
-fn is_hash(field: &[u8]) -> bool {
+fn is_of_passwd_file(line: &[u8]) -> bool {
+    let mut fields = fields(line);
+    fields.next().is_some_and(dovecot::is_named) || fields.count() >= PASSWD_FIELDS - 2
+}
+
+/// The password, and what follows it.
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&octet| octet == b':').skip(1)
+}
+
+/// Whether a password field has the form `{SCHEME}...` or `$ID$...`, whatever the name.
+fn may_be_hash(field: &[u8]) -> bool {
     let is_word = |word: &[u8], most: usize, others: &[u8]| {
         (1..=most).contains(&word.len())
             && word.iter().all(|octet| octet.is_ascii_alphanumeric() || others.contains(octet))
@@ -185,6 +198,9 @@ pub enum Reason {
     /// A password that cannot be used.
     #[error("{0}")]
     Password(#[from] PasswordError),
+    /// Nothing that may be kept of the password can be made: the user's own list, or the policy less `plain`.
+    #[error("no verifier would be left of this password")]
+    NothingLeft,
     /// No verifier could be made: no memory, or no randomness.
     #[error("cannot derive: {0}")]
     NotDerived(String),
@@ -218,8 +234,9 @@ pub struct Plan {
 pub enum Existing {
     /// They stay as they are.
     Keep,
-    /// They are replaced, with everything that their records hold; but never by a user whose realm is spelled in
-    /// another case.
+    /// They get the password of the source. Everything else stays: their own rules, state, end and other credentials. A
+    /// user whose realm is spelled in another case is never replaced. An import that was interrupted begins from the
+    /// start: a record tells which file it came from, not which passwords that had.
     Replace,
 }
 
@@ -228,7 +245,7 @@ pub enum Existing {
 pub enum Mode {
     /// Yes.
     Import,
-    /// No: everything is read and judged, nothing derived or written. A user whom the source has twice counts twice.
+    /// No: everything is read and judged as it would be, nothing derived or written.
     DryRun,
 }
 
@@ -343,7 +360,7 @@ mod tests {
         bdb[12..16].copy_from_slice(&[0x61, 0x15, 0x06, 0x00]);
         let mut lmdb = vec![0; 64];
         lmdb[16..20].copy_from_slice(&[0xde, 0xc0, 0xef, 0xbe]);
-        let rows: [(&[u8], Found); 20] = [
+        let rows: [(&[u8], Found); 23] = [
             (&bdb, Found::Readable(Format::Sasldb)),
             (&lmdb, Found::Readable(Format::Sasldb)),
             (&[0xcf, 0x9a, 0x57, 0x13], Found::Readable(Format::Sasldb)),
@@ -352,6 +369,9 @@ mod tests {
             (b"alice:$6$abc$def:::::", Found::Readable(Format::PasswdFile)),
             (b"alice:x:1000:1000:Alice:/home/alice:/bin/sh\n", Found::Readable(Format::PasswdFile)),
             (b"alice:secret\n", Found::Readable(Format::Text)),
+            (b"alice:{hunter2}x\n", Found::Unclear(1)),
+            (b"\nalice:$hunter2$x\nbob:{SSHA}x\n", Found::Unclear(2)),
+            (b"alice:secret\nbob:{hunter2}x\n", Found::Unclear(2)),
             (b"alice:se:cr:et\nbob:{} x\n", Found::Readable(Format::Text)),
             (b"alice:{secret\nbob:{x y}z\n", Found::Readable(Format::Text)),
             (b"alice:$ecret\nbob:$1,000$\n", Found::Readable(Format::Text)),
@@ -368,5 +388,14 @@ mod tests {
         for (start, found) in rows {
             assert_eq!(Format::of(start), found, "{}", start.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_hash_is_found_however_far_down_it_stands() {
+        let users = "user@ex.org:password\n".repeat(10_000);
+        let long = [&users, &"x".repeat(lines::LONGEST + 1), "\r\n", &users].concat();
+        assert_eq!(Format::of_text(long.as_bytes()), Found::Readable(Format::Text));
+        let text = [&long, "victim:{SSHA}BMqYeRqj9RMfSmPz5kU/cFZvA7J0Ww6C\n", &users].concat();
+        assert_eq!(Format::of_text(text.as_bytes()), Found::Unclear(20_002));
     }
 }

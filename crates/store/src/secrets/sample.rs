@@ -1,4 +1,4 @@
-//! Records for tests: any that the model allows, without the cost of deriving.
+//! Records for tests: any that may come to stand in a store, without the cost of deriving.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,22 +13,22 @@ use proptest::prelude::*;
 
 /// Any record.
 pub(crate) fn record() -> impl Strategy<Value = Record> {
-    let names = ("[!-~]{0,20}", "[A-Za-z0-9.-]{0,20}");
+    let names = ("[!-?A-~]{0,20}", "[A-Za-z0-9.-]{0,20}");
     let frame = (
         proptest::option::of(any::<u8>()),
         any::<bool>(),
         any::<(u64, u64)>(),
         ("[a-z0-9]{0,12}", "[ -~]{0,30}"),
     );
-    (names, frame, recipe(), btree_map("[a-z][a-z ]{0,8}[a-z]", credential(), 0..4)).prop_map(
+    (names, frame, recipe(), btree_map("[a-z][a-z ]{0,8}[a-z]", credential(), 1..4)).prop_map(
         |((user, realm), (keep, never, (created, changed), (who, app)), recipe, credentials)| {
             Record::from_parts(RecordParts {
                 identity: Identity::new(Username::prepare(&user).unwrap(), Realm::prepare(&realm).unwrap()),
                 credentials: credentials
                     .into_iter()
-                    .map(|(label, parts)| parts.build(&label, &recipe))
+                    .map(|(label, parts)| parts.build(&label, &recipe, never))
                     .collect(),
-                keep: keep.map(kinds),
+                keep: keep.map(|bits| some(kinds(bits).without(VerifierKind::Foreign))),
                 plain: if never { PlainRule::Never } else { PlainRule::ByPolicy },
                 created: Timestamp(created),
                 changed: Timestamp(changed),
@@ -89,8 +89,10 @@ fn credential() -> impl Strategy<Value = Parts> {
 }
 
 impl Parts {
-    fn build(self, label: &str, recipe: &Recipe) -> Credential {
-        let verifiers = kinds(self.kinds).iter().map(|kind| verifier(kind, &self.octets, recipe)).collect();
+    fn build(self, label: &str, recipe: &Recipe, never_plain: bool) -> Credential {
+        let kinds = kinds(self.kinds);
+        let kinds = some(if never_plain { kinds.without(VerifierKind::Plain) } else { kinds });
+        let verifiers = kinds.iter().map(|kind| verifier(kind, &self.octets, recipe)).collect();
         let networks = self.networks.iter().flat_map(|&(v4, prefix4, v6, prefix6)| {
             let v4 = v4 & u32::MAX.checked_shl(32 - u32::from(prefix4)).unwrap_or(0);
             let v6 = v6 & u128::MAX.checked_shl(128 - u32::from(prefix6)).unwrap_or(0);
@@ -132,7 +134,10 @@ fn verifier(kind: VerifierKind, octets: &[u8], recipe: &Recipe) -> Verifier {
             let second = octets[0].is_multiple_of(2).then(|| octets[16..32].try_into().unwrap());
             Verifier::DigestMd5(DigestMd5::from_parts(octets[..16].try_into().unwrap(), second))
         }
-        VerifierKind::Plain => Verifier::Plain(Plain::new(Secret::copy_of(octets))),
+        VerifierKind::Plain => {
+            let octets = octets.iter().map(|octet| octet.saturating_add(1)).collect();
+            Verifier::Plain(Plain::new(Secret::new(octets)))
+        }
     }
 }
 
@@ -143,6 +148,11 @@ fn kinds(bits: u8) -> KindSet {
         .filter(|(bit, _)| bits & 1 << bit != 0)
         .map(|(_, kind)| kind)
         .collect()
+}
+
+/// The same, or one where there is none.
+fn some(kinds: KindSet) -> KindSet {
+    if kinds.is_empty() { kinds.with(VerifierKind::Argon2id) } else { kinds }
 }
 
 /// "secret", from libcrypt.

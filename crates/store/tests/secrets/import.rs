@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 
 use credential::policy::{Argon2Cost, Cost, Iterations};
-use credential::{ChangedBy, Policy, Realm, Secret, Timestamp, Verdict, VerifierKind};
+use credential::{
+    ChangedBy, Identity, Label, Password, PlainRule, Policy, Realm, Record, Salts, Secret, State, Timestamp,
+    Verdict, VerifierKind,
+};
 use store::StoreError;
 use store::secrets::import::{
     self, Event, Existing, ImportFault, ImportedUser, Mode, Plan, Report, Skip, passwd_file, sasldb, text,
@@ -46,7 +49,7 @@ fn run(
     plan: &Plan,
 ) -> (Report, Vec<String>) {
     let mut events = Vec::new();
-    let report = import::run(source, store, plan, &mut |event| {
+    let report = import::run(source, Some(store), plan, &mut |event| {
         events.push(match event {
             Event::Imported(identity) => format!("{identity} imported"),
             Event::Skipped(identity, skip) => format!("{identity} {skip}"),
@@ -128,6 +131,117 @@ fn who_is_there_stays_unless_asked() {
     assert!(logs_in(&store, "alice", b"new") && !logs_in(&store, "alice", b"old"));
 }
 
+fn again(existing: Existing) -> Plan {
+    let by = ChangedBy::new("root", "another import").unwrap();
+    Plan { existing, by, now: Timestamp(1001), ..plan() }
+}
+
+fn record_of(store: &SecretStore, userid: &str) -> Record {
+    store.get(&Identity::parse(userid, &realm()).unwrap()).unwrap().unwrap()
+}
+
+/// Changes a record as a tool does.
+fn change(store: &SecretStore, userid: &str, edit: impl FnOnce(&mut Record)) {
+    let mut record = record_of(store, userid);
+    edit(&mut record);
+    record.touch(Timestamp(1000), ChangedBy::new("root", "saslpasswd").unwrap());
+    store.write(|change| change.put(&record)).unwrap();
+}
+
+#[test]
+fn who_is_replaced_keeps_their_own_rules() {
+    let fixture = Fixture::new();
+    let store = fixture.open(Access::Write);
+    let clear = Policy { keep: "argon2id,plain".parse().unwrap(), ..cheap() };
+    let usual = Plan { policy: clear, ..plan() };
+    run(text::read(&b"alice:old\nbob:old\ncarol:old\n"[..], realm()), &store, &usual);
+    let phone: Label = "phone".parse().unwrap();
+    change(&store, "alice", |record| {
+        record.set_plain(PlainRule::Never);
+        let salts = Salts::from_random([1; Salts::OCTETS]);
+        let recipe = record.recipe(&phone, &clear.cost, salts);
+        let password = Password::prepare(&Secret::copy_of(b"device")).unwrap();
+        let kinds = record.kinds_to_make(&clear);
+        let verifiers = credential::derive(kinds, record.identity(), &password, &recipe).unwrap();
+        record.renew(&phone, verifiers, false, Timestamp(1000)).unwrap();
+        record.set_expires(Some(&Label::main()), Some(Timestamp(3000)), Timestamp(1000)).unwrap();
+    });
+    change(&store, "bob", |record| {
+        record.set_keep(Some("scram-sha-256".parse().unwrap()));
+        record.set_state(None, State::Suspended, Timestamp(1000)).unwrap();
+    });
+    let source = &b"alice:new\nbob:new\ncarol:new\n"[..];
+    let replacing = Plan { policy: clear, ..again(Existing::Replace) };
+    let (report, _) = run(text::read(source, realm()), &store, &replacing);
+    assert_eq!((report.imported, report.replaced), (3, 3));
+    let alice = record_of(&store, "alice");
+    let main = alice.credential(&Label::main()).unwrap();
+    assert_eq!(main.verifiers.kinds().to_string(), "argon2id", "-n means: no clear text, whoever sets it");
+    assert_eq!((alice.plain(), main.expires), (PlainRule::Never, Some(Timestamp(3000))));
+    assert!(logs_in(&store, "alice", b"new") && logs_in(&store, "alice", b"device"));
+    assert!(!logs_in(&store, "alice", b"old"));
+    let bob = record_of(&store, "bob");
+    assert_eq!(bob.kinds().to_string(), "scram-sha-256");
+    assert!(!logs_in(&store, "bob", b"new"), "who was disabled stays so");
+    assert_eq!(
+        (bob.created(), bob.changed(), bob.changed_by()),
+        (Timestamp(1000), Timestamp(1001), &replacing.by)
+    );
+    assert_eq!(record_of(&store, "carol").kinds().to_string(), "argon2id,plain");
+}
+
+#[test]
+fn nobody_is_left_without_a_verifier() {
+    let fixture = Fixture::new();
+    let store = fixture.open(Access::Write);
+    run(text::read(&b"alice:old\n"[..], realm()), &store, &plan());
+    change(&store, "alice", |record| record.set_plain(PlainRule::Never));
+    let policy = Policy { keep: "plain".parse().unwrap(), ..cheap() };
+    for mode in [Mode::DryRun, Mode::Import] {
+        let plan = Plan { policy, mode, ..again(Existing::Replace) };
+        let (report, events) = run(text::read(&b"alice:new\n"[..], realm()), &store, &plan);
+        assert_eq!((report.imported, report.failed), (0, 1));
+        assert_eq!(events, ["! line 1: no verifier would be left of this password"]);
+    }
+    assert!(logs_in(&store, "alice", b"old"));
+}
+
+/// A record that changes between being read and being replaced: what was changed counts.
+#[test]
+fn who_is_changed_meanwhile_is_made_again() {
+    let fixture = Fixture::new();
+    let store = fixture.open(Access::Write);
+    let clear = Policy { keep: "argon2id,plain".parse().unwrap(), ..cheap() };
+    let plan = Plan { policy: clear, ..plan() };
+    run(text::read(&b"alice:old\nbob:old\n"[..], realm()), &store, &plan);
+    let source = concat!(
+        "alice:{PLAIN}new\nbob:{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56\n",
+        "carol:{PLAIN}new\n"
+    );
+    let mut meanwhile = Some(|| {
+        for user in ["alice", "bob"] {
+            change(&store, user, |record| {
+                record.set_plain(PlainRule::Never);
+                record.set_state(None, State::Suspended, Timestamp(1000)).unwrap();
+            });
+        }
+    });
+    let users = passwd_file::read(source.as_bytes(), realm(), "PLAIN").inspect(|user| {
+        if user.as_ref().is_ok_and(|user| user.identity.user.as_str() == "carol") {
+            meanwhile.take().unwrap()();
+        }
+    });
+    let (report, _) = run(users, &store, &Plan { policy: clear, ..again(Existing::Replace) });
+    assert_eq!((report.imported, report.replaced, report.hashed), (3, 2, 1));
+    for (user, kinds, password) in [("alice", "argon2id", "new"), ("bob", "cram-md5", "secret")] {
+        let record = record_of(&store, user);
+        assert_eq!((record.kinds().to_string(), record.plain()), (kinds.to_owned(), PlainRule::Never));
+        assert!(!logs_in(&store, user, password.as_bytes()), "disabled");
+        change(&store, user, |record| record.set_state(None, State::Enabled, Timestamp(1000)).unwrap());
+        assert!(logs_in(&store, user, password.as_bytes()), "{user}");
+    }
+}
+
 #[test]
 fn realms_that_differ_in_case_and_users_twice_overwrite_nothing() {
     for existing in [Existing::Keep, Existing::Replace] {
@@ -180,7 +294,8 @@ fn a_store_that_fails_ends_the_import_with_what_was_done() {
     let source = lines(0..30);
     other
         .write(|_held| {
-            let error = import::run(text::read(source.as_bytes(), realm()), &store, &plan(), &mut |_| {});
+            let error =
+                import::run(text::read(source.as_bytes(), realm()), Some(&store), &plan(), &mut |_| {});
             let error = error.unwrap_err();
             assert!(matches!(error.source, StoreError::Busy { .. }), "{error:?}");
             assert_eq!(error.report.imported, 0);

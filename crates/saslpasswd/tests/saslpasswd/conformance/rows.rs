@@ -173,10 +173,18 @@ fn usage() -> Vec<Row> {
             after: After::Nothing,
             ..done(&[])
         }),
+        row("30a", &["-z", "-v"])
+            .then(Outcome { err: Said::Something, after: After::Nothing, ..done(&[]) })
+            .differs(
+                failed(1, "PROG: invalid option -- 'z'\n", After::Nothing),
+                "what is wrong in a command line is told first, and nothing is done",
+            ),
         row("31", &["-h"]).misused(USAGE),
         row("31a", &["-?"]).misused(USAGE),
         row("31b", &["-h", "-v"]).then(Outcome { err: Said::Something, after: After::Nothing, ..done(&[]) }),
-        row("32", &["-a", "x/y", "alice"]).then(failed(1, "appname must not contain /", After::Nothing)),
+        row("32", &["-a", "x/y", "alice"]).misused("appname must not contain /"),
+        row("32a", &["-a", "x/y", "-v"]).misused("appname must not contain /"),
+        row("32b", &["-a", "x/y", "-a", "ok", "alice"]).input(b"").misused("appname must not contain /"),
     ]
 }
 
@@ -204,11 +212,22 @@ fn listing() -> Vec<Row> {
             .before(Before::EmptyFile)
             .then(failed_quietly)
             .differs(failed_loudly, "an empty store is a damaged one"),
+        // The default database, whatever that is on this host.
+        list("45d", &[""]).then(Outcome {
+            out: Said::Anything,
+            err: Said::Anything,
+            after: After::Nothing,
+            ..done(&[])
+        }),
         list("46", &["a", "b"]).misused(USAGE),
         list("46a", &["-h"]).misused(USAGE),
         list("47", &["-f"]).misused("Unrecognized command line option\n"),
         list("47a", &["-z"]).misused("Unrecognized command line option\n"),
         list("47b", &["-v"]).then(Outcome { err: Said::Something, after: After::Nothing, ..done(&[]) }),
+        list("47c", &["--", "DB"]).before(one).then(failed(1, "usage: ", After::Untouched)).differs(
+            Outcome { out: Said::Is(&["alice@vm: userPassword"]), ..nobody },
+            "what stands behind `--` is a file, as everywhere",
+        ),
     ]
 }
 

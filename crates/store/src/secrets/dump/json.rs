@@ -7,11 +7,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use credential::policy::{Iterations, KindSet, Salt};
+use credential::policy::{Iterations, KindSet, KindSetError, Salt};
 use credential::verifier::{Argon2id, CramMd5, DigestMd5, Foreign, Plain, Scheme, Scram, ScramHash};
 use credential::{
-    ChangedBy, Credential, DecoyKey, Identity, Label, PlainRule, Realm, Record, RecordParts, Secret, State,
-    Timestamp, Username, Verifier, VerifierKind, Verifiers,
+    ChangedBy, Credential, DecoyKey, Identity, Label, Password, PlainRule, Realm, Record, RecordParts,
+    Secret, State, Timestamp, Username, Verifier, VerifierKind, Verifiers,
 };
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -186,13 +186,12 @@ impl TryFrom<UserLine> for Record {
     type Error = String;
 
     fn try_from(line: UserLine) -> Result<Self, String> {
-        let user = Username::prepare(&line.user).map_err(|e| e.to_string())?;
+        let user = Username::of_userid(line.user.as_bytes()).map_err(|e| e.to_string())?;
         let realm = Realm::prepare(&line.realm).map_err(|e| e.to_string())?;
-        let kinds = |names: Vec<String>| names.iter().map(|name| kind(name)).collect::<Result<KindSet, _>>();
-        Record::from_parts(RecordParts {
+        let record = Self::from_parts(RecordParts {
             identity: Identity::new(user, realm),
             credentials: line.credentials.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-            keep: line.keep.map(kinds).transpose()?,
+            keep: line.keep.as_deref().map(keep).transpose()?,
             plain: match line.plain {
                 PlainWord::ByPolicy => PlainRule::ByPolicy,
                 PlainWord::Never => PlainRule::Never,
@@ -202,8 +201,37 @@ impl TryFrom<UserLine> for Record {
             changed_by: ChangedBy::new(&line.changed_by.who, &line.changed_by.app)
                 .map_err(|e| e.to_string())?,
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+        usable(&record).map(|()| record)
     }
+}
+
+/// The user's own list, in which stands what `--keep` takes.
+fn keep(names: &[String]) -> Result<KindSet, String> {
+    let kinds: KindSet = names.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
+    let error = if kinds.contains(VerifierKind::Foreign) {
+        KindSetError::Foreign
+    } else if kinds.is_empty() {
+        KindSetError::Empty
+    } else {
+        return Ok(kinds);
+    };
+    Err(format!("keep: {error}"))
+}
+
+/// Whether the user has something to log in with in each credential, and no clear text against their own rule. The
+/// model, which has to hold records on their way, allows more.
+fn usable(record: &Record) -> Result<(), String> {
+    if record.credentials().is_empty() {
+        return Err("the user has no credential".to_owned());
+    }
+    if let Some(bare) = record.credentials().iter().find(|credential| credential.verifiers.is_empty()) {
+        return Err(format!("the credential has no verifier: {}", bare.label));
+    }
+    if record.plain() == PlainRule::Never && record.kinds().contains(VerifierKind::Plain) {
+        return Err("plain is never to be kept of this user, and is there".to_owned());
+    }
+    Ok(())
 }
 
 impl From<&Credential> for CredentialJson {
@@ -320,8 +348,9 @@ impl VerifierJson {
                 Ok(Verifier::DigestMd5(DigestMd5::from_parts(*first, second.map(|hash| *hash))))
             }
             VerifierKind::Plain => {
-                let password = field("password", self.password.take())?;
-                Ok(Verifier::Plain(Plain::new(Secret::from(password.0))))
+                let password = Secret::from(field("password", self.password.take())?.0);
+                Password::import(&password).map_err(|error| error.to_string())?;
+                Ok(Verifier::Plain(Plain::new(password)))
             }
         }
     }

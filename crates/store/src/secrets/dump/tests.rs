@@ -15,6 +15,12 @@ const ALICE: &str = concat!(
     r#""verifiers":[{"kind":"plain","password":"c2VjcmV0"}]}]}"#
 );
 
+const CREDENTIAL: &str = concat!(
+    r#"{"label":"main","state":"enabled","expires":null,"raw":false,"created":7,"changed":8,"#,
+    r#""networks":["192.0.2.0/24"],"verifiers":[{"kind":"plain","password":"c2VjcmV0"}]}"#
+);
+const PLAIN: &str = r#"{"kind":"plain","password":"c2VjcmV0"}"#;
+
 fn read(lines: &[&str]) -> Result<Vec<Record>, DumpFault> {
     let text = lines.join("\n");
     Dump::begin(text.as_bytes())?.collect()
@@ -55,6 +61,8 @@ fn faults_name_line_and_cause() {
         ALICE.replacen(from, to, 1)
     };
     let (recased, bob) = (alice("Example.ORG", "EXAMPLE.org"), alice("alice", "bob"));
+    let networks = vec!["\"192.0.2.0/24\""; 300].join(",");
+    let many_networks = bob.replace("\"192.0.2.0/24\"", &networks);
     let rows = [
         (vec![""], 1, "the dump is empty"),
         (vec!["", HEADER], 1, "not a dump"),
@@ -71,6 +79,7 @@ fn faults_name_line_and_cause() {
         (vec![HEADER, &bob, ALICE, r#"{"end":2}"#], 3, "twice or out of order: alice@Example.ORG"),
         (vec![HEADER, "{}"], 2, "missing field `user`"),
         (vec![HEADER, r#"{"end":0,"more":1}"#], 2, "unknown field `more`"),
+        (vec![HEADER, ALICE, &many_networks], 3, "bob@Example.ORG: the list of networks has 300 parts"),
     ];
     let altered = [
         ("\"user\"", "\"usre\"", "unknown field `usre`"),
@@ -83,6 +92,16 @@ fn faults_name_line_and_cause() {
         ("c2VjcmV0", "c2VjcmV", "not base64"),
         ("192.0.2.0/24", "192.0.2.1/24", "bits set"),
         ("\"main\"", "\"\"", "label"),
+        ("alice", "a@b", "name holds an @"),
+        ("alice", "a\u{ff20}b", "name holds an @"),
+        ("[\"plain\"]", "[]", "keep: the list of verifiers is empty"),
+        ("[\"plain\"]", "[\"foreign\"]", "keep: foreign hashes come by import only"),
+        (CREDENTIAL, "", "the user has no credential"),
+        (PLAIN, "", "the credential has no verifier: main"),
+        ("\"by-policy\"", "\"never\"", "plain is never to be kept"),
+        ("c2VjcmV0", "", "the password is empty"),
+        ("c2VjcmV0", "YQBi", "the password holds a NUL"),
+        ("c2VjcmV0", &"YWFh".repeat(1366), "the password is longer than 4096 octets"),
         ("\"created\":7", "\"created\":-7", "not in the form"),
     ];
     for (lines, line, what) in rows {

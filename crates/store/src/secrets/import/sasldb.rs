@@ -113,7 +113,7 @@ impl<'a> Key<'a> {
     }
 
     fn identity(&self) -> Result<Identity, Reason> {
-        Ok(Identity::new(Username::from_octets(self.user)?, Realm::from_octets(self.realm)?))
+        Ok(Identity::new(Username::of_userid(self.user)?, Realm::from_octets(self.realm)?))
     }
 
     fn at(&self) -> At {
@@ -251,11 +251,16 @@ mod tests {
             (b"a\0b\0userPassword\0", b"x"),
             (b"a\xff\0b\0userPassword", b"x"),
             (b"erin\0r\0CRAM-MD5", b"short"),
+            ("\u{ff20}x\0vm\0userPassword".as_bytes(), b"x"),
+            (b"a@b\0vm\0userPassword", b"x"),
         ]);
         let faults = summary(&map);
         assert_eq!(faults[0], "the records of dave\\x00vm: a key without exactly two NULs");
         assert_eq!(faults[1], "the records of a\\x00b\\x00userPassword\\x00: a key without exactly two NULs");
         assert!(faults[2].starts_with("the records of a\\xff@b: name is not UTF-8"), "{}", faults[2]);
         assert!(faults[3].starts_with("the records of erin@r: malformed CRAM-MD5"), "{}", faults[3]);
+        for fault in &faults[4..6] {
+            assert!(fault.ends_with(": name holds an @ once it is prepared"), "{fault}");
+        }
     }
 }
