@@ -29,6 +29,7 @@ impl Postfix {
         let main = format!(
             "compatibility_level = 3.6\nshlib_directory = {}\nmeta_directory = {own}\n\
              data_directory = {own}\nqueue_directory = {own}\nmyhostname = bench.example\n\
+             mail_owner = daemon\ndefault_privs = nobody\nsetgid_group = mail\n\
              lmdb_map_size = 8589934592\n",
             libraries.display()
         );
