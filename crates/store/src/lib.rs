@@ -12,6 +12,7 @@ mod guard;
 mod hold;
 pub mod maps;
 mod queue;
+mod room;
 pub mod secrets;
 mod wait;
 

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod foreign;
+mod full;
 mod hardships;
 mod import;
 mod moving;

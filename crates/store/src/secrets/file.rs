@@ -253,25 +253,29 @@ impl Place {
         })
     }
 
-    /// Opens once; of a file for reading whose last writer died, heals it first. Whoever died between healing and
-    /// reading is healed in turn.
+    /// Opens once; a file for reading whose last writer died is healed first.
     fn attempt(&self, access: Access, deadline: &Deadline) -> Result<Result<Handle, Trouble>, StoreError> {
         if access == Access::Write {
             return Ok(Handle::open_write(&self.path, self.file_for_update()?, deadline));
         }
-        for _ in 0..MOST_DEATHS {
-            match Handle::open_read(&self.path, self.file()?, deadline) {
-                Err(Trouble::Unclean) => {}
-                result => return Ok(result),
-            }
-            match Handle::open_write(&self.path, self.file_for_update()?, deadline)
-                .and_then(|handle| handle.close(deadline))
-            {
-                Ok(()) => {}
-                Err(trouble) => return Ok(Err(trouble)),
-            }
+        match Handle::open_read(&self.path, self.file()?, deadline) {
+            Err(Trouble::Unclean) => self.heal(deadline),
+            result => Ok(result),
         }
-        Ok(Err(Trouble::Unclean))
+    }
+
+    /// Opening for writing heals, closing records it. The reader opens in between: so nobody else can die meanwhile and
+    /// leave the file as it was found, and where there is no room for what is recorded, it reads all the same.
+    fn heal(&self, deadline: &Deadline) -> Result<Result<Handle, Trouble>, StoreError> {
+        let healer = match Handle::open_write(&self.path, self.file_for_update()?, deadline) {
+            Ok(healer) => healer,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let opened = Handle::open_read(&self.path, self.file()?, deadline);
+        Ok(match healer.close(deadline) {
+            Err(Trouble::Io(error)) if is_full(&error) => opened,
+            closed => closed.and(opened),
+        })
     }
 
     /// A descriptor of its own, for reading.
@@ -336,6 +340,3 @@ fn run<T, E>(
         Err(error) => Ok(End::Abort(Err(error))),
     }
 }
-
-/// How many writers may die one after the other while a reader opens.
-const MOST_DEATHS: u32 = 16;
