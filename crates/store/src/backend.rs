@@ -1,7 +1,8 @@
 //! The file beneath redb: one descriptor that `safefile` has judged, with locks that end.
 //!
 //! Wraps redb's own file backend for what it lacks: a lock that gives up at the operation's deadline; an existing
-//! file of length 0 is damage and is never filled with a fresh, empty database; after a panic, or where there was no
+//! file of length 0 is damage and is never filled with a fresh, empty database, and one that was cut off is damage for
+//! readers too; after a panic, or where there was no
 //! room, nothing more is written through the handle that saw it; and the file keeps some room ([`crate::room`]).
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use redb::backends::FileBackend;
 use thiserror::Error;
 
 use crate::error::is_full;
+use crate::layout;
 use crate::queue::Queue;
 use crate::room::Room;
 use crate::wait::{Deadline, PollError};
@@ -64,6 +66,9 @@ impl Backend {
     pub(crate) fn new(file: File, expect: Expect, freeze: Freeze) -> Result<Self, redb::DatabaseError> {
         let room = Room::new(&file).map_err(redb::StorageError::from)?;
         let file = Arc::new(FileBackend::new(file)?);
+        if expect == Expect::Database && layout::is_cut_off(&file) {
+            return Err(redb::StorageError::from(io::Error::new(io::ErrorKind::InvalidData, CutOff)).into());
+        }
         let queue = Queue::new(&file);
         Ok(Self { file, expect, freeze, queue, room })
     }
@@ -169,6 +174,11 @@ pub(crate) struct LockTimeout(pub(crate) Duration);
 #[derive(Debug, Error)]
 #[error("the file is empty")]
 pub(crate) struct EmptyFile;
+
+/// A file is shorter than its header says.
+#[derive(Debug, Error)]
+#[error("the file is cut off")]
+pub(crate) struct CutOff;
 
 /// Writing through a handle that met damage, or no room.
 #[derive(Debug, Error)]

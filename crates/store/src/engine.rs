@@ -6,7 +6,7 @@
 //!
 //! | condition | place |
 //! |---|---|
-//! | the daemon keeps one handle open for writing; transactions are short, none is parked | [`Handle::read`] and [`Handle::write`] take closures; listings go page by page (`secrets::list`) |
+//! | the daemon keeps one handle open for writing; transactions are short, none is parked | [`Handle::read`] and [`Handle::write`] take closures; listings go page by page (`secrets::list`); a dump takes one, and waits for nobody |
 //! | a store is made under another name, closed, synced, then renamed; only "create" meets an empty file | `SecretStore::create`; `backend::Expect` |
 //! | nobody else has the open file description; close-on-exec | `SafeFile` gives its descriptor away, [`Backend`] owns it; `room` has a second one, and takes no locks |
 //! | root and the TrustedUser only, mode 0600 | `safefile::Kind::Store` |
@@ -14,6 +14,7 @@
 //! | a handle that failed is dropped and opened again | `SecretStore::with_handle` |
 //! | a little room is kept for deleting on a full file system | `room`: blocks of the file's own behind its end, laid by when it is opened for writing and with each new length, used by every change but those that add users ([`End::CommitAnyhow`]) |
 //! | a change that finds no room leaves the file as long as it has grown, and readers shut out | `room` sets it back; `Place::heal` lets them in without room |
+//! | a file that was cut off is read until something is missing | `layout`, at each opening |
 //! | a panic is damage | `guard` |
 //! | a backup is made under a held write transaction, and checked | `secrets::backup` |
 

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod guard;
 mod hold;
+mod layout;
 pub mod maps;
 mod queue;
 mod room;
