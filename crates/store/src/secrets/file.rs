@@ -157,6 +157,19 @@ impl SecretStore {
         self.with_handle(&deadline, |handle| handle.read(&deadline, &body))
     }
 
+    /// Runs `body` on one state, however long that takes: the file grows by what others change meanwhile. So `body` waits
+    /// for nobody. It is not run again when it fails.
+    pub(crate) fn read_once<T>(
+        &self,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let deadline = self.wait.start(Duration::ZERO);
+        let mut body = Some(body);
+        self.with_handle(&deadline, |handle| {
+            handle.read(&deadline, |transaction| body.take().ok_or(Trouble::Spent)?(transaction))
+        })
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
