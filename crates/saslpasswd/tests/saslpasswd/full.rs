@@ -45,7 +45,7 @@ fn a_full_file_system_keeps_nobody_out_but_newcomers() {
     place.feed(&["-p", "carol"], "another").succeeded();
     assert!(place.accepts("carol", "another"));
     assert_eq!(place.listed().len(), 2);
-    let users = (0..2000).map(|number| format!("user{number}:secret\n")).collect::<String>();
+    let users = (0..2000).map(|number| format!("user{number}:secret\n")).collect::<Vec<_>>().concat();
     let ran = place.run(&["--import", place.write("users", users).to_str().unwrap()]);
     assert!(ran.err.contains("no room on the file system"), "{ran:?}");
     assert!(place.accepts("carol", "another"));
