@@ -15,3 +15,4 @@ mod state;
 mod terminal;
 mod verify;
 mod waiting;
+mod weak;
