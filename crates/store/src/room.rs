@@ -174,8 +174,8 @@ fn wanted(len: u64) -> u64 {
     (256 * 1024 + len / 1024).next_multiple_of(PAGE)
 }
 
-/// Less would not be enough for one change.
-const LEAST: u64 = 64 * 1024;
+/// Less would not help: a change finds some free pages in the file, but not nearly all it needs.
+const LEAST: u64 = 16 * 1024;
 const PAGE: u64 = 4096;
 /// What `stat` counts blocks in.
 const BLOCK: u64 = 512;
