@@ -134,6 +134,7 @@ impl StorageBackend for Backend {
     }
 
     fn close(&self) -> Result<(), io::Error> {
+        self.room.lay_by_again();
         self.file.close()
     }
 

@@ -12,8 +12,8 @@
 //! | root and the TrustedUser only, mode 0600 | `safefile::Kind::Store` |
 //! | locks have deadlines; no prompt in a transaction; SIGTSTP held back | `wait`, `backend`; closures get prepared data; `hold` |
 //! | a handle that failed is dropped and opened again | `SecretStore::with_handle` |
-//! | a little room is kept for deleting on a full file system | `room`: blocks of the file's own behind its end, laid by when it is opened for writing and with each new length, used by every change but those that add users ([`End::CommitAnyhow`]) |
-//! | a change that finds no room leaves the file as long as it has grown, and readers shut out | `room` sets it back; `Place::heal` lets them in without room |
+//! | a little room is kept for deleting on a full file system | `room`: blocks of the file's own behind its end, laid by when it is opened for writing, with each new length and after each change, used by every change but those that add users ([`End::CommitAnyhow`]) |
+//! | a change that finds no room leaves the file as long as it has grown, and readers shut out | `room` sets it back, or `SecretStore::with_handle` has it cut; `Place::heal` lets them in without room |
 //! | a file that was cut off is read until something is missing | `layout`, at each opening |
 //! | a panic is damage | `guard` |
 //! | a backup is made under a held write transaction, and checked | `secrets::backup` |
@@ -156,7 +156,7 @@ impl Handle {
             }
         };
         transaction.commit()?;
-        self.room.lay_by_again();
+        self.room.lay_by();
         Ok(value)
     }
 

@@ -7,7 +7,8 @@
 //! that adds users ([`Room::kept`]). What was used is laid by again as soon as there is room.
 //!
 //! Here is also what becomes of a file that has grown for a change that then found no room: redb leaves it as long as it
-//! was to be, and full of pages that nobody will read. It is set back to where it was.
+//! was to be, and full of pages that nobody will read. It is set back to where it was, unless a header was written
+//! meanwhile, as it is at the very end of a change: then whoever opens it next cuts it (`SecretStore::with_handle`).
 //!
 //! On a file system that cannot lay blocks by (no `fallocate`), there is no such room. Where even writing in place needs
 //! new blocks (btrfs, ZFS), it helps as far as the file system lets it.
@@ -58,8 +59,8 @@ impl Room {
         Ok(Self(Arc::new(Inner { file, kept, state })))
     }
 
-    /// Lays blocks by if the file has none to spare: when it is opened, and after what was there has been used. That
-    /// there is no room for them is no error yet.
+    /// Lays blocks by if the file has none to spare: when it is opened, and after each change, for others may have used
+    /// them. That there is no room for them is no error yet.
     pub(crate) fn lay_by(&self) {
         let Ok(found) = self.0.file.metadata() else { return };
         if found.blocks().saturating_mul(BLOCK) < found.len() + wanted(found.len()) {
@@ -67,7 +68,7 @@ impl Room {
         }
     }
 
-    /// As [`Room::lay_by`], where something was used.
+    /// As [`Room::lay_by`], where this descriptor has used something: closing writes, too.
     pub(crate) fn lay_by_again(&self) {
         if self.state().used {
             self.lay_by();
@@ -151,7 +152,7 @@ impl Room {
                 self.state().used = false;
                 return true;
             }
-            octets /= 2;
+            octets -= (octets / 8).next_multiple_of(PAGE);
         }
         false
     }
@@ -210,8 +211,6 @@ mod tests {
         }
         file.set_len(PAGE).unwrap();
         assert_eq!(spare(&file), 0);
-        room.lay_by_again();
-        assert_eq!(spare(&file), 0, "nothing was used");
         room.lay_by();
         assert!(spare(&file) >= wanted(PAGE));
     }
@@ -229,10 +228,32 @@ mod tests {
         assert!(laid_by());
         room.write(write).unwrap();
         assert!(!laid_by());
-        room.lay_by_again();
+        room.lay_by();
         assert!(laid_by());
         assert!(room.write(no_room).is_err(), "that was not enough");
         assert!(laid_by(), "and nothing was written with it");
+    }
+
+    /// Wherever redb writes in a file that has grown to many times its length.
+    #[test]
+    fn on_a_full_file_system_a_write_finds_room_anywhere() {
+        use std::os::unix::fs::FileExt;
+
+        for at in [PAGE, 500 * PAGE, 4000 * PAGE] {
+            let Ok(small) = ::tests::scratch::small_file_system(1024) else { return };
+            let (file, mut others) = [(); 2].map(|()| tempfile::tempfile_in(small.path()).unwrap()).into();
+            let octets = vec![2; 40 * PAGE as usize];
+            let room = Room::new(&file).unwrap();
+            room.set_len(PAGE).unwrap();
+            while io::Write::write_all(&mut others, &octets[..PAGE as usize]).is_ok() {}
+            room.set_len(4096 * PAGE).unwrap();
+            let write = |octets: &[u8]| room.write(|| file.write_all_at(octets, at));
+            let kept = room.kept();
+            assert!(write(&octets).is_err());
+            drop(kept);
+            room.set_len(4096 * PAGE).unwrap();
+            write(&octets).unwrap();
+        }
     }
 
     #[test]

@@ -195,6 +195,10 @@ impl SecretStore {
             if trouble.spends_handle() {
                 self.forget(&handle);
             }
+            if matches!(&trouble, Trouble::Io(error) if is_full(error)) {
+                drop(handle);
+                self.place.cut(deadline);
+            }
             if !matches!(trouble, Trouble::Spent) || !std::mem::take(&mut again) {
                 return Err(StoreError::from_trouble(self.path(), trouble));
             }
@@ -289,6 +293,14 @@ impl Place {
             Err(Trouble::Io(error)) if is_full(&error) => opened,
             closed => closed.and(opened),
         })
+    }
+
+    /// A change that found no room at its very end has left the file as long as it had grown: closing cuts off what is not in
+    /// use. When this fails, whoever opens it next does it.
+    fn cut(&self, deadline: &Deadline) {
+        if let Ok(handle) = self.open(Access::Write, deadline) {
+            let _ = handle.close(deadline);
+        }
     }
 
     /// A descriptor of its own, for reading.
