@@ -59,6 +59,15 @@ pub enum RecordError {
         /// The later of the two.
         label: Label,
     },
+    /// Another credential has a verifier of this kind that is too weak for a new password to be derived with its salt and
+    /// cost; with others, one exchange could not serve both.
+    #[error("the {kind} verifier of another credential is too weak to derive a password like it: {label}")]
+    WeakRecipe {
+        /// The kind.
+        kind: VerifierKind,
+        /// The credential that has it.
+        label: Label,
+    },
     /// No verifier would be left for a credential.
     #[error("no verifier would be left for the credential: {0}")]
     NothingLeft(Label),
@@ -180,7 +189,8 @@ impl Record {
     }
 
     /// The recipe for a credential that is to be added, or to take the place of the one labelled `label`: the
-    /// salts and costs of the user's other credentials, and fresh ones where there is no other.
+    /// salts and costs of the user's other credentials, and fresh ones where there is no other. One that is too weak is not
+    /// taken over: what is then made beside it is refused ([`RecordError::WeakRecipe`]).
     pub fn recipe(&self, label: &Label, cost: &Cost, fresh: Salts) -> Recipe {
         let mut recipe = Recipe::new(*cost, fresh);
         let others = self.0.credentials.iter().filter(|credential| credential.label != *label);
@@ -314,9 +324,14 @@ fn agree(others: &[Credential], credential: &Credential) -> Result<(), RecordErr
     }
     for verifier in &credential.verifiers {
         let kind = verifier.kind();
-        let mut peers = others.iter().filter_map(|other| other.verifiers.get(kind));
-        if kind != VerifierKind::Foreign && peers.any(|peer| !peer.shares_answer_with(verifier)) {
-            return Err(RecordError::UnevenRecipe { kind, label: credential.label.clone() });
+        let peers = others.iter().filter_map(|other| Some((other, other.verifiers.get(kind)?)));
+        let mut uneven = peers.filter(|(_, peer)| !peer.shares_answer_with(verifier));
+        if let Some((other, peer)) = uneven.next().filter(|_| kind != VerifierKind::Foreign) {
+            return Err(if verifier.is_fair() && !peer.is_fair() {
+                RecordError::WeakRecipe { kind, label: other.label.clone() }
+            } else {
+                RecordError::UnevenRecipe { kind, label: credential.label.clone() }
+            });
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::identity::Identity;
 use crate::password::Password;
-use crate::policy::{KindSet, Recipe};
+use crate::policy::{Argon2Cost, Iterations, KindSet, Recipe};
 use crate::secret::Secret;
 
 pub mod argon2id;
@@ -225,7 +225,19 @@ impl Verifier {
     pub fn strength(&self) -> Strength {
         match self {
             Self::Foreign(foreign) => foreign.scheme().strength(),
+            Self::Scram(scram) if scram.iterations().get() < Iterations::FAIR => Strength::Fast,
             other => other.kind().strength(),
+        }
+    }
+
+    /// Whether another password of the user may be derived with its salt and cost.
+    pub(crate) fn is_fair(&self) -> bool {
+        match self {
+            Self::Argon2id(argon2id) => {
+                argon2id.salt().is_fair() && argon2id.cost().work_kib() >= Argon2Cost::FAIR_WORK_KIB
+            }
+            Self::Scram(scram) => scram.salt().is_fair() && scram.iterations().get() >= Iterations::FAIR,
+            Self::Foreign(_) | Self::CramMd5(_) | Self::DigestMd5(_) | Self::Plain(_) => true,
         }
     }
 

@@ -3,6 +3,7 @@
 use cli::{Exit, Io, Report, printable};
 use credential::record::RecordError;
 use credential::{Identity, KindSet, Label, PlainRule, Record, State, Timestamp, VerifierKind};
+use safefile::shell_quote;
 use store::secrets::Access;
 
 use crate::date;
@@ -101,6 +102,10 @@ pub(crate) fn refused(error: &RecordError) -> Report {
         RecordError::NothingLeft(_) => report
             .because("nothing would be left to log in with")
             .mend("set the password anew with this list: saslpasswd -p --keep LIST USERID"),
+        RecordError::WeakRecipe { kind, label } => report
+            .because("all passwords of a user share salt and cost, and these would make the new one cheap to guess")
+            .mend(format_args!("set the older one anew: saslpasswd --label {} USERID", shell_quote(label.as_str())))
+            .mend(format_args!("or drop it: saslpasswd --keep LIST USERID, without {kind}")),
         RecordError::NoSuchLabel(_) => report.mend("saslpasswd --show USERID names the labels"),
         _ => report,
     }

@@ -1,8 +1,9 @@
 //! The file beneath redb: one descriptor that `safefile` has judged, with locks that end.
 //!
 //! Wraps redb's own file backend for what it lacks: a lock that gives up at the operation's deadline; an existing
-//! file of length 0 is damage and is never filled with a fresh, empty database; and after a panic nothing more is
-//! written through the handle that saw it.
+//! file of length 0 is damage and is never filled with a fresh, empty database, and one that was cut off is damage for
+//! readers too; after a panic, or where there was no
+//! room, nothing more is written through the handle that saw it; and the file keeps some room ([`crate::room`]).
 
 use std::fs::File;
 use std::io;
@@ -15,7 +16,10 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use thiserror::Error;
 
+use crate::error::is_full;
+use crate::layout;
 use crate::queue::Queue;
+use crate::room::Room;
 use crate::wait::{Deadline, PollError};
 
 /// Whether the file is expected to hold a database already.
@@ -32,7 +36,8 @@ pub(crate) enum Expect {
 pub(crate) struct Freeze(Arc<AtomicBool>);
 
 impl Freeze {
-    /// From now on nothing is written: a handle that met damage must not "repair" it while it closes.
+    /// From now on nothing is written: a handle that met damage must not "repair" it while it closes, and one whose
+    /// file has been set back must not write where it ended before.
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -53,19 +58,29 @@ pub(crate) struct Backend {
     expect: Expect,
     freeze: Freeze,
     queue: Queue,
+    room: Room,
 }
 
 impl Backend {
     /// Around a file that nobody else has a descriptor of.
     pub(crate) fn new(file: File, expect: Expect, freeze: Freeze) -> Result<Self, redb::DatabaseError> {
+        let room = Room::new(&file).map_err(redb::StorageError::from)?;
         let file = Arc::new(FileBackend::new(file)?);
+        if expect == Expect::Database && layout::is_cut_off(&file) {
+            return Err(redb::StorageError::from(io::Error::new(io::ErrorKind::InvalidData, CutOff)).into());
+        }
         let queue = Queue::new(&file);
-        Ok(Self { file, expect, freeze, queue })
+        Ok(Self { file, expect, freeze, queue, room })
     }
 
     /// Where those wait who write through this backend.
     pub(crate) fn queue(&self) -> Queue {
         self.queue.clone()
+    }
+
+    /// The room that the file keeps.
+    pub(crate) fn room(&self) -> Room {
+        self.room.clone()
     }
 
     fn lock(
@@ -98,7 +113,7 @@ impl StorageBackend for Backend {
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
         self.freeze.check()?;
-        self.file.set_len(len)
+        self.room.set_len(len)
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
@@ -108,10 +123,18 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         self.freeze.check()?;
-        self.file.write(offset, data)
+        if offset == HEADER {
+            self.room.publish();
+        }
+        self.room.write(|| self.file.write(offset, data)).inspect_err(|error| {
+            if is_full(error) {
+                self.freeze.set();
+            }
+        })
     }
 
     fn close(&self) -> Result<(), io::Error> {
+        self.room.lay_by_again();
         self.file.close()
     }
 
@@ -140,6 +163,9 @@ impl StorageBackend for Backend {
     }
 }
 
+/// Where redb's header lies. Nothing else is written there.
+const HEADER: u64 = 0;
+
 /// A lock was not to be had in time; travels through redb inside an `io::Error`.
 #[derive(Debug, Error)]
 #[error("another process holds a lock on the file for more than {0:?}")]
@@ -150,7 +176,12 @@ pub(crate) struct LockTimeout(pub(crate) Duration);
 #[error("the file is empty")]
 pub(crate) struct EmptyFile;
 
-/// Writing through a handle that met damage.
+/// A file is shorter than its header says.
 #[derive(Debug, Error)]
-#[error("the file was found damaged and is not written to any more")]
+#[error("the file is cut off")]
+pub(crate) struct CutOff;
+
+/// Writing through a handle that met damage, or no room.
+#[derive(Debug, Error)]
+#[error("nothing more is written through this descriptor")]
 pub(crate) struct Frozen;

@@ -6,12 +6,15 @@
 //!
 //! | condition | place |
 //! |---|---|
-//! | the daemon keeps one handle open for writing; transactions are short, none is parked | [`Handle::read`] and [`Handle::write`] take closures; listings go page by page (`secrets::list`) |
+//! | the daemon keeps one handle open for writing; transactions are short, none is parked | [`Handle::read`] and [`Handle::write`] take closures; listings go page by page (`secrets::list`); a dump takes one, and waits for nobody |
 //! | a store is made under another name, closed, synced, then renamed; only "create" meets an empty file | `SecretStore::create`; `backend::Expect` |
-//! | nobody else has the open file description; close-on-exec | `SafeFile` gives its descriptor away, [`Backend`] owns it |
+//! | nobody else has the open file description; close-on-exec | `SafeFile` gives its descriptor away, [`Backend`] owns it; `room` has a second one, and takes no locks |
 //! | root and the TrustedUser only, mode 0600 | `safefile::Kind::Store` |
 //! | locks have deadlines; no prompt in a transaction; SIGTSTP held back | `wait`, `backend`; closures get prepared data; `hold` |
 //! | a handle that failed is dropped and opened again | `SecretStore::with_handle` |
+//! | a little room is kept for deleting on a full file system | `room`: blocks of the file's own behind its end, laid by when it is opened for writing, with each new length and after each change, used by every change but those that add users ([`End::CommitAnyhow`]) |
+//! | a change that finds no room leaves the file as long as it has grown, and readers shut out | `room` sets it back, or `SecretStore::with_handle` has it cut; `Place::heal` lets them in without room |
+//! | a file that was cut off is read until something is missing | `layout`, at each opening |
 //! | a panic is damage | `guard` |
 //! | a backup is made under a held write transaction, and checked | `secrets::backup` |
 
@@ -29,6 +32,7 @@ use redb::{
 use crate::backend::{Backend, Expect, Freeze};
 use crate::guard::{self, Trouble};
 use crate::queue::Queue;
+use crate::room::{Kept, Room};
 use crate::wait::{Deadline, Wait};
 
 /// An open redb file. Dropping it closes it, as [`Handle::close`] does, without saying whether that succeeded.
@@ -38,6 +42,7 @@ pub(crate) struct Handle {
     engine: Option<Engine>,
     freeze: Freeze,
     queue: Queue,
+    room: Room,
     /// Whether this handle has written before, and so may have to let others go first.
     has_written: AtomicBool,
 }
@@ -51,6 +56,8 @@ enum Engine {
 pub(crate) enum End<T> {
     /// It becomes durable, then visible.
     Commit(T),
+    /// The same, with what the file keeps for a full file system: for changes that must not be refused.
+    CommitAnyhow(T),
     /// Nothing happened.
     Abort(T),
 }
@@ -126,19 +133,31 @@ impl Handle {
                     self.queue.let_others_go_first();
                 }
                 let mut transaction = self.begin_write(deadline)?;
+                let kept = self.room.kept();
                 transaction.set_durability(Durability::Immediate)?;
-                match body(&transaction)? {
-                    End::Commit(value) => {
-                        transaction.commit()?;
-                        Ok(value)
-                    }
-                    End::Abort(value) => {
-                        transaction.abort()?;
-                        Ok(value)
-                    }
-                }
+                let end = body(&transaction)?;
+                self.end(transaction, kept, end)
             })
         })
+    }
+
+    fn end<T>(&self, transaction: WriteTransaction, kept: Kept<'_>, end: End<T>) -> Result<T, Trouble> {
+        let (value, _kept) = match end {
+            End::Commit(value) => (value, Some(kept)),
+            End::CommitAnyhow(value) => {
+                drop(kept);
+                (value, None)
+            }
+            End::Abort(value) => {
+                // Nothing was to happen and nothing has. Why the body gave up is worth more to the caller than that
+                // giving up failed, as it does after every error of the file: the next call finds that out.
+                let _ = transaction.abort();
+                return Ok(value);
+            }
+        };
+        transaction.commit()?;
+        self.room.lay_by();
+        Ok(value)
     }
 
     /// Checks every page of the file, as one writer among the others. Of this process nobody else may be using the
@@ -169,12 +188,15 @@ impl Handle {
         open: impl FnOnce(Backend) -> Result<Engine, redb::DatabaseError>,
     ) -> Result<Self, Trouble> {
         let (path, freeze) = (Arc::from(path), Freeze::default());
-        let (engine, queue) = guard::call_on(&path, deadline, || {
+        let (engine, queue, room) = guard::call_on(&path, deadline, || {
             let backend = Backend::new(file, expect, freeze.clone())?;
-            let queue = backend.queue();
-            Ok((open(backend)?, queue))
+            let (queue, room) = (backend.queue(), backend.room());
+            Ok((open(backend)?, queue, room))
         })?;
-        Ok(Self { path, engine: Some(engine), freeze, queue, has_written: AtomicBool::new(false) })
+        if matches!(engine, Engine::Write(_)) {
+            room.lay_by();
+        }
+        Ok(Self { path, engine: Some(engine), freeze, queue, room, has_written: AtomicBool::new(false) })
     }
 
     fn engine(&self) -> Result<&Engine, Trouble> {

@@ -66,7 +66,8 @@ pub enum StoreError {
         /// The path as given.
         path: PathBuf,
     },
-    /// No room on the file system; what was there before is intact. Deleting needs room as well.
+    /// No room on the file system; what was there before is intact. Users are still taken out and disabled: for that, the
+    /// file keeps some room.
     #[error("no room on the file system of {path}", path = path.display())]
     Full {
         /// The path as given.

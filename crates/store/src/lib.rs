@@ -10,8 +10,10 @@ mod engine;
 mod error;
 mod guard;
 mod hold;
+mod layout;
 pub mod maps;
 mod queue;
+mod room;
 pub mod secrets;
 mod wait;
 

@@ -136,7 +136,10 @@ impl<'a> Survey<'a> {
             .filter(|verifier| verifier.strength() <= Strength::Fast)
             .map(|verifier| (verifier.kind(), verifier.strength()))
             .collect();
-        let (kept, left): (Vec<_>, Vec<_>) = weak.into_iter().partition(|(kind, _)| asked.contains(*kind));
+        let as_asked = |(kind, strength): &(VerifierKind, Strength)| {
+            asked.contains(*kind) && *strength >= kind.strength()
+        };
+        let (kept, left): (Vec<_>, Vec<_>) = weak.into_iter().partition(as_asked);
         let by = if record.keep().is_some() { "the user's own list" } else { "secrets.keep" };
         let remarks = [
             (left, "weak-verifier", "which nothing asks for".to_owned(), Some(self.mend(record, asked))),
@@ -165,8 +168,8 @@ impl<'a> Survey<'a> {
         credentials.iter().filter_map(|credential| unusable(credential, now)).map(remark).collect()
     }
 
-    /// What drops the verifiers that nothing asks for; where one of them is all that a credential has, only setting the
-    /// password anew does.
+    /// What drops the verifiers that nothing asks for; where one of them is all that a credential has, or is asked for and
+    /// weaker than its kind, only setting the password anew does.
     fn mend(&self, record: &Record, asked: KindSet) -> Fix {
         let (identity, saslpasswd) = (record.identity(), &self.saslpasswd);
         let user = safefile::shell_quote(identity.user.as_str());
@@ -174,7 +177,10 @@ impl<'a> Survey<'a> {
         let left = |credential: &Credential| {
             credential.verifiers.kinds().minus(asked) != credential.verifiers.kinds()
         };
-        if record.credentials().iter().all(left) {
+        let as_strong_as_asked = |verifier: &Verifier| {
+            !asked.contains(verifier.kind()) || verifier.strength() >= verifier.kind().strength()
+        };
+        if record.credentials().iter().all(left) && verifiers(record).all(as_strong_as_asked) {
             Fix::Runs(format!("{saslpasswd} --keep {asked} {who}"))
         } else {
             Fix::Asks(format!("{saslpasswd} {who}"))
@@ -203,10 +209,7 @@ fn verifiers(record: &Record) -> impl Iterator<Item = &Verifier> {
 /// Whether a guess at it costs less than at one that the policy makes: an import keeps other servers' costs.
 fn is_cheap(verifier: &Verifier, policy: &Policy) -> bool {
     match (Shape::of(verifier), verifier) {
-        (Some(Shape::Argon2id { cost, .. }), _) => {
-            let work = |cost: credential::Argon2Cost| u64::from(cost.m_kib()) * u64::from(cost.t());
-            work(cost) < work(policy.cost.argon2id)
-        }
+        (Some(Shape::Argon2id { cost, .. }), _) => cost.work_kib() < policy.cost.argon2id.work_kib(),
         (Some(Shape::Scram { hash, iterations, .. }), _) => iterations < policy.cost.iterations(hash),
         (None, _) => false,
     }

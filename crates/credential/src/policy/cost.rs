@@ -65,6 +65,9 @@ impl Argon2Cost {
     /// The most of memory times passes, in KiB: 4 GiB (libsodium's sensitive again), some seconds of one
     /// core.
     pub const MAX_WORK_KIB: u64 = 4 << 20;
+    /// The least of memory times passes, in KiB, that is handed down from another server's verifier: 32 MiB, a little
+    /// below the cheapest that OWASP recommends.
+    pub const FAIR_WORK_KIB: u64 = 32 << 10;
 
     /// A cost of `m_kib` KiB, `t` passes and `p` lanes.
     pub fn new(m_kib: u32, t: u32, p: u32) -> Result<Self, CostError> {
@@ -78,8 +81,13 @@ impl Argon2Cost {
         if !(least..=Self::MAX_M_KIB).contains(&m_kib) {
             return Err(CostError::Memory { least, found: m_kib });
         }
-        let work = u64::from(m_kib) * u64::from(t);
-        if work > Self::MAX_WORK_KIB { Err(CostError::Work(work)) } else { Ok(Self { m_kib, t, p }) }
+        let cost = Self { m_kib, t, p };
+        if cost.work_kib() > Self::MAX_WORK_KIB { Err(CostError::Work(cost.work_kib())) } else { Ok(cost) }
+    }
+
+    /// Memory times passes, in KiB: what one guess fills.
+    pub fn work_kib(self) -> u64 {
+        u64::from(self.m_kib) * u64::from(self.t)
     }
 
     /// Memory in KiB.
@@ -108,6 +116,8 @@ impl Default for Argon2Cost {
 impl Iterations {
     /// The most: above what anybody recommends (OWASP: 1,300,000 for SHA-1), a second or two of one core.
     pub const MAX: u32 = 2_000_000;
+    /// The fewest with which a guess costs anything: what RFC 5802 (section 5.1) asks for.
+    pub const FAIR: u32 = 4096;
 
     /// A count of iterations.
     pub fn new(count: u32) -> Result<Self, CostError> {

@@ -64,6 +64,11 @@ impl Salt {
     pub fn octets(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether it is long enough for nobody else to have the same.
+    pub(crate) fn is_fair(&self) -> bool {
+        self.0.len() >= Self::FRESH
+    }
 }
 
 /// Short enough for a failed test to be read.
@@ -113,16 +118,24 @@ impl Recipe {
         (self.cost.iterations(hash), self.salts.scram(hash))
     }
 
-    /// Takes over the cost and salt of a verifier that the user has already, if its kind has any.
+    /// Takes over the cost and salt of a verifier that the user has already, if its kind has any. Not those with which no
+    /// password of ours is derived: a salt that others may share, or a cost that neither this recipe nor anybody else
+    /// would choose. Another server may have made it.
     pub fn adopt(&mut self, verifier: &Verifier) {
         match verifier {
             Verifier::Argon2id(argon2id) => {
-                self.cost.argon2id = argon2id.cost();
-                self.salts.argon2id = argon2id.salt().clone();
+                let as_dear = argon2id.cost().work_kib() >= self.cost.argon2id.work_kib();
+                if argon2id.salt().is_fair() && (as_dear || verifier.is_fair()) {
+                    self.cost.argon2id = argon2id.cost();
+                    self.salts.argon2id = argon2id.salt().clone();
+                }
             }
             Verifier::Scram(scram) => {
-                self.cost = self.cost.with_iterations(scram.hash(), scram.iterations());
-                *self.salts.scram_mut(scram.hash()) = scram.salt().clone();
+                let as_dear = scram.iterations() >= self.cost.iterations(scram.hash());
+                if scram.salt().is_fair() && (as_dear || verifier.is_fair()) {
+                    self.cost = self.cost.with_iterations(scram.hash(), scram.iterations());
+                    *self.salts.scram_mut(scram.hash()) = scram.salt().clone();
+                }
             }
             Verifier::Foreign(_) | Verifier::CramMd5(_) | Verifier::DigestMd5(_) | Verifier::Plain(_) => {}
         }

@@ -28,6 +28,8 @@ fn argon2id(m: u32, salt: &[u8]) -> Verifier {
     Verifier::Argon2id(Argon2id::derive(cost, &salt, b"secret").unwrap())
 }
 
+const SALT: &[u8] = b"saltsaltsaltsalt";
+
 fn foreign() -> Verifier {
     Verifier::Foreign(Foreign::parse(Scheme::SaltedSha1, "5en6G6MezRroT3XKqkdPOmY/BfQ=").unwrap())
 }
@@ -65,20 +67,53 @@ fn only_the_others_hand_down_their_recipe() {
     let mut record = record();
     assert_eq!(record.recipe(&Label::main(), &cost, fresh()), Recipe::new(cost, fresh()));
 
-    record.put(credential("main", vec![scram(10, b"salt"), argon2id(8, b"saltsalt")])).unwrap();
+    record.put(credential("main", vec![scram(5000, SALT), argon2id(40_000, SALT)])).unwrap();
     let alone = record.recipe(&Label::main(), &cost, fresh());
     assert_eq!(alone, Recipe::new(cost, fresh()), "changing the only credential draws new salts");
 
     let shared = record.recipe(&label("phone"), &cost, fresh());
     let (iterations, salt) = shared.scram(ScramHash::Sha256);
-    assert_eq!((iterations.get(), salt.octets()), (10, &b"salt"[..]));
-    assert_eq!((shared.cost.argon2id.m_kib(), shared.salts.argon2id.octets()), (8, &b"saltsalt"[..]));
+    assert_eq!((iterations.get(), salt.octets()), (5000, SALT));
+    assert_eq!((shared.cost.argon2id.m_kib(), shared.salts.argon2id.octets()), (40_000, SALT));
     assert_eq!(shared.scram(ScramHash::Sha512), Recipe::new(cost, fresh()).scram(ScramHash::Sha512));
 
     let password = Password::prepare(&Secret::copy_of(b"other")).unwrap();
     let verifiers =
         crate::verifier::derive(KindSet::default(), record.identity(), &password, &shared).unwrap();
     assert!(record.put(Credential::new(label("phone"), verifiers, false, Timestamp(101))).is_ok());
+}
+
+/// Other servers let their admins choose a single iteration, or a salt of one octet.
+#[test]
+fn no_password_is_derived_as_weakly_as_another_server_did_it() {
+    let fresh = || Salts::from_random([9; Salts::OCTETS]);
+    let policy = Policy::default();
+    let password = Password::prepare(&Secret::copy_of(b"other")).unwrap();
+    for (weak, refused) in [
+        (scram(1, b"A"), true),
+        (scram(4095, SALT), true),
+        (scram(65_536, &SALT[1..]), true),
+        (scram(4096, SALT), false),
+        (argon2id(8, SALT), true),
+        (argon2id(40_000, &SALT[1..]), true),
+        (argon2id(40_000, SALT), false),
+    ] {
+        let kind = weak.kind();
+        let said = format!("{weak:?}");
+        let mut record = record();
+        record.put(credential("main", vec![weak])).unwrap();
+        let recipe = record.recipe(&label("phone"), &policy.cost, fresh());
+        assert_eq!(recipe == Recipe::new(policy.cost, fresh()), refused, "{said}");
+        let verifiers = crate::verifier::derive(policy.keep, record.identity(), &password, &recipe).unwrap();
+        let put = record.put(Credential::new(label("phone"), verifiers, false, Timestamp(101)));
+        let weak = RecordError::WeakRecipe { kind, label: Label::main() };
+        assert_eq!(put, if refused { Err(weak) } else { Ok(()) }, "{said}");
+    }
+    // Where the policy is no dearer, nothing is lost.
+    let cheap = Cost { argon2id: Argon2Cost::new(8, 1, 1).unwrap(), ..policy.cost };
+    let mut record = record();
+    record.put(credential("main", vec![argon2id(8, SALT)])).unwrap();
+    assert_eq!(record.recipe(&label("phone"), &cheap, fresh()).salts.argon2id.octets(), SALT);
 }
 
 #[test]
@@ -151,8 +186,11 @@ fn foreign_is_dropped_where_something_else_serves() {
 fn a_record_is_as_strong_as_its_weakest_verifier() {
     let mut record = record();
     assert!(record.weakest().is_none());
-    record.put(credential("main", vec![argon2id(8, b"saltsalt"), scram(10, b"salt")])).unwrap();
+    record.put(credential("main", vec![argon2id(8, b"saltsalt"), scram(4096, b"salt")])).unwrap();
     assert_eq!(record.weakest().map(Verifier::kind), Some(VerifierKind::ScramSha256));
+    assert_eq!(record.weakest().map(Verifier::strength), Some(Strength::Slow));
+    record.put(credential("main", vec![argon2id(8, b"saltsalt"), scram(4095, SALT)])).unwrap();
+    assert_eq!(record.weakest().map(Verifier::strength), Some(Strength::Fast), "whatever its kind is");
     record.put(credential("old", vec![foreign()])).unwrap();
     assert_eq!(record.weakest().map(Verifier::strength), Some(Strength::Fast));
     record.put(credential("new", vec![cram()])).unwrap();

@@ -6,6 +6,7 @@
 mod conformance;
 mod export;
 mod foreign;
+mod full;
 mod hardships;
 mod import;
 mod moving;
@@ -15,3 +16,4 @@ mod state;
 mod terminal;
 mod verify;
 mod waiting;
+mod weak;

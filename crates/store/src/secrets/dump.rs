@@ -27,29 +27,33 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
+use crate::guard;
 use crate::secrets::import::Reason;
 use crate::secrets::import::lines::Lines;
 use crate::secrets::key::Key;
-use crate::secrets::{Edit, Put, SecretStore, Secrets, record};
+use crate::secrets::{Edit, Put, SecretStore, list, record, tables};
 
 mod json;
 
 /// The version of this form.
 const VERSION: u32 = 1;
 
-/// Writes everything that a store holds, and says how many users that were.
+/// Writes everything that a store holds in one state, and says how many users that were. `out` is a file and waits for
+/// nobody: what others change meanwhile takes room in the store until the dump is written.
 ///
 /// # Errors
 /// [`DumpError`]; what was written before it is not a whole dump and is refused when loaded.
 pub fn write(store: &SecretStore, out: &mut dyn Write) -> Result<u64, DumpError> {
-    let header = Header { created: store.counts()?.created, decoy_key: store.decoy_key()? };
-    put_line(out, &json::header_line(&header)?)?;
-    let mut users = 0;
-    for record in store.list() {
-        put_line(out, &json::user_line(&record?)?)?;
-        users += 1;
-    }
-    put_line(out, &json::end_line(users)?)?;
+    let written = store.read_once(|transaction| {
+        let stored = tables::read_header(transaction)?;
+        let header = Header { created: stored.created, decoy_key: stored.decoy_key };
+        if let Err(error) = put(out, || json::header_line(&header)) {
+            return Ok(Err(error));
+        }
+        list::all_at_once(transaction, |record| put(out, || json::user_line(record)))
+    });
+    let users = written??;
+    put(out, || json::end_line(users))?;
     out.flush().map_err(DumpError::Out)?;
     Ok(users)
 }
@@ -240,8 +244,15 @@ fn readable(line: Result<Zeroizing<Vec<u8>>, Reason>) -> Result<Zeroizing<Vec<u8
     line.map_err(|reason| reason.to_string())
 }
 
-fn put_line(out: &mut dyn Write, line: &[u8]) -> Result<(), DumpError> {
-    out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(DumpError::Out)
+/// Writes one line. Its panics are not those of a damaged store.
+fn put(
+    out: &mut dyn Write,
+    line: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, DumpError>,
+) -> Result<(), DumpError> {
+    guard::foreign(|| {
+        let line = line()?;
+        out.write_all(&line).and_then(|()| out.write_all(b"\n")).map_err(DumpError::Out)
+    })
 }
 
 /// 64 credentials, each with a password of 4,096 octets in clear and 256 networks, stay below.

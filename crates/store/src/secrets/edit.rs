@@ -28,6 +28,8 @@ pub struct Edit<'t> {
     before: ShapeCounts,
     shapes: ShapeCounts,
     changed: bool,
+    /// Whether users are added: that may be refused where there is no room.
+    adds: bool,
     failed: bool,
 }
 
@@ -49,7 +51,17 @@ impl<'t> Edit<'t> {
         let header = tables::header(&tables.header)?;
         let before = tables::shapes(&tables.shapes)?;
         let shapes = before.clone();
-        Ok(Self { path, deadline, tables, header, before, shapes, changed: false, failed: false })
+        Ok(Self {
+            path,
+            deadline,
+            tables,
+            header,
+            before,
+            shapes,
+            changed: false,
+            adds: false,
+            failed: false,
+        })
     }
 
     /// Makes the tables of a new store.
@@ -62,7 +74,7 @@ impl<'t> Edit<'t> {
         let tables = Tables::open(transaction)?;
         let header = Header { created: new.created, decoy_key: new.decoy_key, users: 0, changes: 0 };
         let (before, shapes) = (ShapeCounts::default(), ShapeCounts::default());
-        Ok(Self { path, deadline, tables, header, before, shapes, changed: true, failed: false })
+        Ok(Self { path, deadline, tables, header, before, shapes, changed: true, adds: false, failed: false })
     }
 
     /// Looks a user up.
@@ -91,6 +103,7 @@ impl<'t> Edit<'t> {
                 Put::Replaced
             } else {
                 edit.header.users += 1;
+                edit.adds = true;
                 Put::Added
             })
         })
@@ -142,7 +155,10 @@ impl<'t> Edit<'t> {
         self.header.changes += 1;
         self.tables.header.insert(header::KEY, self.header.to_octets().as_slice())?;
         self.write_shapes()?;
-        Ok(End::Commit(value))
+        // Who takes users out, disables them or gives them other passwords must succeed on a full file system, too. The
+        // first change makes the store: nothing is kept for it before it is there.
+        let may_fail = self.adds && self.header.changes > 1;
+        Ok(if may_fail { End::Commit(value) } else { End::CommitAnyhow(value) })
     }
 
     fn write_shapes(&mut self) -> Result<(), Trouble> {

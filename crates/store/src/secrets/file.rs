@@ -157,6 +157,19 @@ impl SecretStore {
         self.with_handle(&deadline, |handle| handle.read(&deadline, &body))
     }
 
+    /// Runs `body` on one state, however long that takes: the file grows by what others change meanwhile. So `body` waits
+    /// for nobody. It is not run again when it fails.
+    pub(crate) fn read_once<T>(
+        &self,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let deadline = self.wait.start(Duration::ZERO);
+        let mut body = Some(body);
+        self.with_handle(&deadline, |handle| {
+            handle.read(&deadline, |transaction| body.take().ok_or(Trouble::Spent)?(transaction))
+        })
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
@@ -181,6 +194,10 @@ impl SecretStore {
             };
             if trouble.spends_handle() {
                 self.forget(&handle);
+            }
+            if matches!(&trouble, Trouble::Io(error) if is_full(error)) {
+                drop(handle);
+                self.place.cut(deadline);
             }
             if !matches!(trouble, Trouble::Spent) || !std::mem::take(&mut again) {
                 return Err(StoreError::from_trouble(self.path(), trouble));
@@ -253,25 +270,37 @@ impl Place {
         })
     }
 
-    /// Opens once; of a file for reading whose last writer died, heals it first. Whoever died between healing and
-    /// reading is healed in turn.
+    /// Opens once; a file for reading whose last writer died is healed first.
     fn attempt(&self, access: Access, deadline: &Deadline) -> Result<Result<Handle, Trouble>, StoreError> {
         if access == Access::Write {
             return Ok(Handle::open_write(&self.path, self.file_for_update()?, deadline));
         }
-        for _ in 0..MOST_DEATHS {
-            match Handle::open_read(&self.path, self.file()?, deadline) {
-                Err(Trouble::Unclean) => {}
-                result => return Ok(result),
-            }
-            match Handle::open_write(&self.path, self.file_for_update()?, deadline)
-                .and_then(|handle| handle.close(deadline))
-            {
-                Ok(()) => {}
-                Err(trouble) => return Ok(Err(trouble)),
-            }
+        match Handle::open_read(&self.path, self.file()?, deadline) {
+            Err(Trouble::Unclean) => self.heal(deadline),
+            result => Ok(result),
         }
-        Ok(Err(Trouble::Unclean))
+    }
+
+    /// Opening for writing heals, closing records it. The reader opens in between: so nobody else can die meanwhile and
+    /// leave the file as it was found, and where there is no room for what is recorded, it reads all the same.
+    fn heal(&self, deadline: &Deadline) -> Result<Result<Handle, Trouble>, StoreError> {
+        let healer = match Handle::open_write(&self.path, self.file_for_update()?, deadline) {
+            Ok(healer) => healer,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let opened = Handle::open_read(&self.path, self.file()?, deadline);
+        Ok(match healer.close(deadline) {
+            Err(Trouble::Io(error)) if is_full(&error) => opened,
+            closed => closed.and(opened),
+        })
+    }
+
+    /// A change that found no room at its very end has left the file as long as it had grown: closing cuts off what is not in
+    /// use. When this fails, whoever opens it next does it.
+    fn cut(&self, deadline: &Deadline) {
+        if let Ok(handle) = self.open(Access::Write, deadline) {
+            let _ = handle.close(deadline);
+        }
     }
 
     /// A descriptor of its own, for reading.
@@ -336,6 +365,3 @@ fn run<T, E>(
         Err(error) => Ok(End::Abort(Err(error))),
     }
 }
-
-/// How many writers may die one after the other while a reader opens.
-const MOST_DEATHS: u32 = 16;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Bound;
 
 use credential::Record;
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable};
 
 use crate::error::StoreError;
 use crate::guard::Trouble;
@@ -39,8 +39,7 @@ impl<'s> Listing<'s> {
         self.after = page.last.or(self.after.take());
         if self.ended && first == page.changes && self.seen != page.users {
             self.page.clear();
-            let what = format!("{} users are listed, {} were stored", self.seen, page.users);
-            return Err(StoreError::damaged(self.store.path(), what));
+            return Err(StoreError::damaged(self.store.path(), miscounted(self.seen, page.users)));
         }
         Ok(())
     }
@@ -78,13 +77,44 @@ impl Page {
             Self { records: VecDeque::new(), last: None, users: header.users, changes: header.changes };
         for entry in users.range::<&[u8]>((start, Bound::Unbounded))?.take(PAGE) {
             let (key, value) = entry?;
-            ascending.check(key.value())?;
-            let key = Key::from_stored(key.value()).map_err(Trouble::damaged)?;
-            page.records.push_back(tables::decode(&key, value.value())?.record);
+            let (key, record) = next(&mut ascending, key.value(), value.value())?;
+            page.records.push_back(record);
             page.last = Some(key.octets().to_vec());
         }
         Ok(page)
     }
+}
+
+/// Hands over all users of one state, in order, until `each` fails, and says how many they were. One that is missing is
+/// damage.
+pub(crate) fn all_at_once<E>(
+    transaction: &ReadTransaction,
+    mut each: impl FnMut(&Record) -> Result<(), E>,
+) -> Result<Result<u64, E>, Trouble> {
+    let stored = tables::read_header(transaction)?.users;
+    let users = transaction.open_table(USERS)?;
+    let (mut listed, mut ascending) = (0, Ascending::after(None));
+    for entry in users.iter()? {
+        let (key, value) = entry?;
+        let (_, record) = next(&mut ascending, key.value(), value.value())?;
+        if let Err(error) = each(&record) {
+            return Ok(Err(error));
+        }
+        listed += 1;
+    }
+    if listed == stored { Ok(Ok(listed)) } else { Err(Trouble::Damaged(miscounted(listed, stored))) }
+}
+
+/// The next user of a walk.
+fn next(ascending: &mut Ascending, key: &[u8], value: &[u8]) -> Result<(Key, Record), Trouble> {
+    ascending.check(key)?;
+    let key = Key::from_stored(key).map_err(Trouble::damaged)?;
+    let record = tables::decode(&key, value)?.record;
+    Ok((key, record))
+}
+
+fn miscounted(listed: u64, stored: u64) -> String {
+    format!("{listed} users are listed, {stored} were stored")
 }
 
 /// Users in a page: about a quarter of a megabyte.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use credential::DecoyKey;
 use store::StoreError;
-use store::secrets::dump::{self, Dump, LoadError, Merge};
+use store::secrets::dump::{self, Dump, DumpError, LoadError, Merge};
 use store::secrets::{Access, NewStore, SecretStore, Secrets};
 
 use crate::sample::{self, Fixture, identity, user, version_of};
@@ -109,6 +109,64 @@ fn dumped(store: &SecretStore) -> Vec<u8> {
     let mut text = Vec::new();
     dump::write(store, &mut text).unwrap();
     text
+}
+
+/// Each restore changes every user and the decoy key; a dump has those of one of them, and of no two.
+#[test]
+fn a_dump_of_a_busy_store_is_one_state() {
+    let fixture = Fixture::new();
+    let stop = AtomicBool::new(false);
+    let write = |store: &SecretStore, version: u8| {
+        store.write(|edit| {
+            edit.set_decoy_key(DecoyKey::new([version; DecoyKey::OCTETS]));
+            (0..700).try_for_each(|number| edit.put(&user(number, version.into())).map(drop))
+        })
+    };
+    let writer = fixture.open(Access::Write);
+    write(&writer, 0).unwrap();
+    std::thread::scope(|scope| {
+        let stop = &stop;
+        let _in_any_case = Stop(stop);
+        scope.spawn(move || {
+            for version in (0..=u8::MAX).cycle() {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                write(&writer, version).unwrap();
+            }
+        });
+        let reader = fixture.open(Access::Read);
+        for _ in 0..20 {
+            let text = dumped(&reader);
+            let dump = Dump::begin(&text[..]).unwrap();
+            let version = dump.header().decoy_key.expose()[0];
+            let versions: Vec<_> = dump.map(|record| version_of(&record.unwrap()).unwrap()).collect();
+            assert_eq!(versions, vec![u64::from(version); 700]);
+        }
+    });
+}
+
+/// What cannot be written ends a dump with that error, once.
+#[test]
+fn a_dump_that_cannot_be_written_is_no_fault_of_the_store() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(octets.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let fixture = Fixture::with_users(30);
+    let store = fixture.open(Access::Read);
+    for room in [0, 10, 150, 3000] {
+        let error = dump::write(&store, &mut Full(room)).unwrap_err();
+        assert!(matches!(&error, DumpError::Out(error) if error.kind() == std::io::ErrorKind::StorageFull));
+    }
+    assert_eq!(dump::write(&store, &mut Full(1 << 20)).unwrap(), 30);
 }
 
 fn load(store: &SecretStore, text: &[u8], merge: Merge) -> Result<dump::Loaded, LoadError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::StoreError;
 use store::secrets::{Access, SecretStore, Secrets};
@@ -180,22 +181,69 @@ fn the_check_of_the_whole_file_sees_what_reading_may_pass_over() {
     assert!(unnoticed < 60);
 }
 
+/// Lengths at which a file of so many octets may have been cut off.
+fn shorter_lengths(octets: usize) -> Vec<usize> {
+    let mut numbers = Numbers(4);
+    let mut lengths: Vec<usize> = (0..60).map(|_| numbers.below(octets as u64) as usize).collect();
+    lengths.extend([0, 1, 8, 9, 10, 63, 64, 319, 320, PAGE - 1, PAGE, PAGE + 1, octets - 1]);
+    // By pages, what is missing may not have been in use.
+    lengths.extend((1..20).map(|pages| octets - pages * PAGE));
+    lengths
+}
+
 #[test]
 fn cut_off_anywhere_is_damage() {
     let fixture = Fixture::with_users(USERS);
     let whole = std::fs::read(&fixture.path).unwrap();
-    let mut numbers = Numbers(4);
-    let mut lengths: Vec<usize> = (0..60).map(|_| numbers.below(whole.len() as u64) as usize).collect();
-    lengths.extend([0, 1, 8, 9, 10, 63, 64, 320, PAGE - 1, PAGE, PAGE + 1, whole.len() - 1]);
-    for length in lengths {
+    for length in shorter_lengths(whole.len()) {
         for access in [Access::Read, Access::Write] {
             put_file(&fixture.path, &whole[..length]);
-            check(&fixture.path, USERS, access, &mut BTreeMap::new());
-            if length == 0 {
-                assert_eq!(std::fs::metadata(&fixture.path).unwrap().len(), 0, "left as it was found");
-            }
+            assert!(is_damage(sample::open(&fixture.path, access), &fixture.path).is_none(), "{length}");
+            assert_eq!(
+                std::fs::metadata(&fixture.path).unwrap().len(),
+                length as u64,
+                "left as it was found"
+            );
         }
     }
+}
+
+/// Nobody has closed it, so it is healed before it is read: not into a smaller one.
+#[test]
+fn what_a_killed_writer_left_and_somebody_cut_off_is_damage() {
+    let fixture = Fixture::with_users(USERS);
+    let writer = fixture.open(Access::Write);
+    writer.write(|edit| edit.put(&user(0, 0))).unwrap();
+    let unclean = std::fs::read(&fixture.path).unwrap();
+    drop(writer);
+    for length in shorter_lengths(unclean.len()) {
+        for access in [Access::Read, Access::Write] {
+            put_file(&fixture.path, &unclean[..length]);
+            assert!(is_damage(sample::open(&fixture.path, access), &fixture.path).is_none(), "{length}");
+        }
+    }
+    put_file(&fixture.path, &unclean);
+    assert_eq!(fixture.open(Access::Read).list().map(Result::unwrap).count(), USERS as usize);
+}
+
+/// Its length changes with each opening and closing.
+#[test]
+fn a_file_that_grows_and_shrinks_was_not_cut_off() {
+    let fixture = Fixture::with_users(10);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..15 {
+                sample::fill(&fixture.open(Access::Write), 10..400);
+                let store = fixture.open(Access::Write);
+                store.write(|edit| (10..400).try_for_each(|n| edit.remove(&identity(n)).map(drop))).unwrap();
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) && !writer.is_finished() {
+            assert!(fixture.open(Access::Read).get(&identity(3)).unwrap().is_some());
+        }
+    });
 }
 
 #[test]

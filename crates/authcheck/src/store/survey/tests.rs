@@ -23,6 +23,7 @@ fn verifier(name: &str) -> Verifier {
         ),
         "scram" => scram(65_536),
         "scram-4096" => scram(4096),
+        "scram-1" => scram(1),
         "cram-md5" => Verifier::CramMd5(CramMd5::from_octets(&[5; 32])),
         "plain" => Verifier::Plain(Plain::new(Secret::new(b"secret".to_vec()))),
         "bcrypt" => Verifier::Foreign(Foreign::parse(Scheme::Bcrypt, BCRYPT).unwrap()),
@@ -79,6 +80,13 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
             "weak-verifier",
             "cram-md5 (password-equivalent), plain (clear text), which nothing asks for",
             "saslpasswd --keep argon2id,scram-sha-256 -u b.example -- alice",
+        ),
+        (
+            "argon2id scram-1",
+            None,
+            "weak-verifier",
+            "scram-sha-256 (fast), which nothing asks for",
+            "saslpasswd -u b.example alice",
         ),
         (
             "ssha",
