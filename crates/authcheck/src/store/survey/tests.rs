@@ -86,7 +86,7 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
             None,
             "weak-verifier",
             "scram-sha-256 (fast), which nothing asks for",
-            "saslpasswd -u b.example alice",
+            "saslpasswd -u b.example -- alice",
         ),
         (
             "ssha",
