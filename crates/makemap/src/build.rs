@@ -164,8 +164,8 @@ impl<'a> Plan<'a> {
         let mut builder = maps::build(self.map_type, replacement, making).map_err(not_built)?;
         let mut sorted = sorter.finish(policy).map_err(|error| self.failed(error))?;
         let progress = Progress::begin(io, "entries written", Work::Count(sorted.total()));
-        while let Some(record) = sorted.next() {
-            let record = record.map_err(|error| self.failed(error))?;
+        let mut record = SortedRecord::default();
+        while sorted.read(&mut record).map_err(|error| self.failed(error))? {
             builder.add(&record.key, &record.value).map_err(|error| self.not_added(&record, error))?;
             progress.reach(sorted.taken());
         }

@@ -44,9 +44,10 @@ pub enum Policy {
 }
 
 /// Where a record comes from.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Line {
     /// The map that is being added to (`-o`); its records are pushed before those of the source.
+    #[default]
     Old,
     /// A line of the source, counted from 1.
     Number(u64),
@@ -102,7 +103,7 @@ impl Sorter {
 
     fn flush(&mut self) -> io::Result<()> {
         let memory = self.memory.take();
-        self.runs.push(self.spill.write_run(memory.into_sorted().map(Ok))?);
+        self.runs.push(self.spill.write_run(&mut memory.into_sorted())?);
         Ok(())
     }
 
@@ -118,6 +119,7 @@ impl Sorter {
 }
 
 /// A record that stays.
+#[derive(Default)]
 pub struct SortedRecord {
     /// The key.
     pub key: Zeroizing<Vec<u8>>,
@@ -139,6 +141,13 @@ pub struct Sorted {
     total: u64,
     taken: u64,
     duplicates: Sorter,
+}
+
+/// Records one after the other.
+trait Records {
+    /// Reads the next one into a place that is used again and again, for a place of its own for each would cost more
+    /// than the record. Whether there was one.
+    fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool>;
 }
 
 /// Records in order, those of one key as they were pushed.
@@ -167,63 +176,74 @@ impl Sorted {
         Ok(DuplicateKeys { stream: self.duplicates.into_stream()?, total })
     }
 
-    fn step(&mut self) -> io::Result<Option<SortedRecord>> {
+    /// Reads the next record that stays into a place that is used again and again. Whether there was one.
+    ///
+    /// # Errors
+    /// When the scratch file cannot be written or read.
+    pub fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
         match self.policy {
-            Policy::AllStay => self.take(),
-            Policy::FirstStays => self.first_of_key(),
-            Policy::LastStays => self.last_of_key(),
+            Policy::AllStay => self.take(record),
+            Policy::FirstStays => self.first_of_key(record),
+            Policy::LastStays => self.last_of_key(record),
         }
     }
 
-    fn take(&mut self) -> io::Result<Option<SortedRecord>> {
-        let record = self.stream.next().transpose()?;
-        self.taken += u64::from(record.is_some());
-        Ok(record)
+    fn take(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
+        let taken = self.stream.read(record)?;
+        self.taken += u64::from(taken);
+        Ok(taken)
     }
 
-    fn first_of_key(&mut self) -> io::Result<Option<SortedRecord>> {
-        while let Some(record) = self.take()? {
+    fn first_of_key(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
+        while self.take(record)? {
             match record.line {
                 Line::Number(line) if self.stayed.as_ref() == Some(&record.key) => {
                     self.duplicates.push(&line.to_be_bytes(), &record.key, record.line)?;
                 }
                 _ => {
-                    self.stayed = Some(record.key.clone());
-                    return Ok(Some(record));
+                    memory::fill(self.stayed.get_or_insert_default(), &record.key);
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
-    fn last_of_key(&mut self) -> io::Result<Option<SortedRecord>> {
-        while let Some(record) = self.take()? {
-            match self.last.replace(record) {
-                Some(before) if self.last.as_ref().is_some_and(|last| last.key != before.key) => {
-                    return Ok(Some(before));
-                }
-                _ => {}
+    fn last_of_key(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
+        while self.take(record)? {
+            let Some(last) = &mut self.last else {
+                self.last = Some(std::mem::take(record));
+                continue;
+            };
+            let is_last = last.key != record.key;
+            std::mem::swap(last, record);
+            if is_last {
+                return Ok(true);
             }
         }
-        Ok(self.last.take())
+        match self.last.take() {
+            Some(last) => *record = last,
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
+/// Each in a place of its own.
 impl Iterator for Sorted {
     type Item = io::Result<SortedRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step().transpose()
+        let mut record = SortedRecord::default();
+        self.read(&mut record).map(|there| there.then_some(record)).transpose()
     }
 }
 
-impl Iterator for Stream {
-    type Item = io::Result<SortedRecord>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Records for Stream {
+    fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
         match self {
-            Self::Memory(drain) => drain.next().map(Ok),
-            Self::Merge(merge) => merge.next(),
+            Self::Memory(drain) => drain.read(record),
+            Self::Merge(merge) => merge.read(record),
         }
     }
 }
@@ -258,11 +278,13 @@ impl Iterator for DuplicateKeys {
     type Item = io::Result<DuplicateKey>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.stream.next()?;
-        Some(record.map(|mut record| DuplicateKey {
+        let mut record = SortedRecord::default();
+        let there = self.stream.read(&mut record);
+        let duplicate = |record: &mut SortedRecord| DuplicateKey {
             line: record.line.number(),
             key: std::mem::take(&mut *record.value),
-        }))
+        };
+        there.map(|there| there.then(|| duplicate(&mut record))).transpose()
     }
 }
 

@@ -4,7 +4,8 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::{Line, Order, SortedRecord};
+use super::order::word;
+use super::{Line, Order, Records, SortedRecord};
 
 /// Records in the order in which they were pushed.
 pub(super) struct Memory {
@@ -69,14 +70,32 @@ impl Memory {
 
     pub(super) fn into_sorted(mut self) -> Drain {
         let chunks = std::mem::take(&mut self.chunks);
+        sort(&chunks, &mut self.places, self.order.octets_in_start());
+        Drain { chunks, places: self.places.into_iter() }
+    }
+}
+
+/// Sorts by what `start` has, then those that agree in it by the eight octets of their keys that come next, from `next`
+/// on, and so forth: keys of a map begin alike (`from:user`), and one that is not looked at costs nothing. The last few
+/// are compared as they are.
+fn sort(chunks: &[Zeroizing<Vec<u8>>], places: &mut [Place], next: usize) {
+    if places.len() <= FEW || next > DEEP {
         // Stable without more memory: places grow in the order of pushing.
-        self.places.sort_unstable_by(|one, other| {
+        places.sort_unstable_by(|one, other| {
             one.start
                 .cmp(&other.start)
-                .then_with(|| key_at(&chunks, one).cmp(key_at(&chunks, other)))
+                .then_with(|| key_at(chunks, one).cmp(key_at(chunks, other)))
                 .then_with(|| (one.chunk, one.at).cmp(&(other.chunk, other.at)))
         });
-        Drain { chunks, places: self.places.into_iter() }
+        return;
+    }
+    places.sort_unstable_by_key(|place| place.start);
+    for alike in places.chunk_by_mut(|one, other| one.start == other.start).filter(|alike| alike.len() > 1) {
+        for place in &mut *alike {
+            // Where a key has ended, zeros: a key that goes on with zeros is told from it by its length at the end.
+            place.start = word(key_at(chunks, place).get(next..).unwrap_or_default());
+        }
+        sort(chunks, alike, next + size_of::<u64>());
     }
 }
 
@@ -86,12 +105,11 @@ pub(super) struct Drain {
     places: std::vec::IntoIter<Place>,
 }
 
-impl Iterator for Drain {
-    type Item = SortedRecord;
-
-    fn next(&mut self) -> Option<SortedRecord> {
-        let place = self.places.next()?;
-        decode(&self.chunks[place.chunk as usize][place.at as usize..]).map(|(record, _)| record)
+impl Records for Drain {
+    fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
+        let Some(place) = self.places.next() else { return Ok(false) };
+        let octets = &self.chunks[place.chunk as usize][place.at as usize..];
+        Ok(decode(octets, record).is_some())
     }
 }
 
@@ -114,16 +132,23 @@ pub(super) fn lengths(octets: &[u8]) -> Option<(usize, usize, Line)> {
     Some((length(*key), length(*value), Line::from_number(u64::from_le_bytes(*line))))
 }
 
-/// The record at the start of `octets`, and how many of them it takes.
-pub(super) fn decode(octets: &[u8]) -> Option<(SortedRecord, usize)> {
+/// Takes the record at the start of `octets`; how many of them it has.
+pub(super) fn decode(octets: &[u8], record: &mut SortedRecord) -> Option<usize> {
     let (key, value, line) = lengths(octets)?;
     let end = HEADER + key + value;
-    let record = SortedRecord {
-        key: Zeroizing::new(octets.get(HEADER..HEADER + key)?.to_vec()),
-        value: Zeroizing::new(octets.get(HEADER + key..end)?.to_vec()),
-        line,
-    };
-    Some((record, end))
+    fill(&mut record.key, octets.get(HEADER..HEADER + key)?);
+    fill(&mut record.value, octets.get(HEADER + key..end)?);
+    record.line = line;
+    Some(end)
+}
+
+/// Puts octets in the place of others. One that is too small is wiped and not grown.
+pub(super) fn fill(place: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
+    if place.capacity() < octets.len() {
+        *place = Zeroizing::new(Vec::with_capacity(octets.len().next_power_of_two()));
+    }
+    place.clear();
+    place.extend_from_slice(octets);
 }
 
 fn key_at<'a>(chunks: &'a [Zeroizing<Vec<u8>>], place: &Place) -> &'a [u8] {
@@ -133,4 +158,8 @@ fn key_at<'a>(chunks: &'a [Zeroizing<Vec<u8>>], place: &Place) -> &'a [u8] {
 }
 
 pub(super) const HEADER: usize = 16;
+/// So few are sorted at once.
+const FEW: usize = 24;
+/// Keys that agree so far are equal, or a stranger's: no reason to go deeper for each eight octets.
+const DEEP: usize = 256;
 const CHUNK: usize = 128 << 10;

@@ -6,7 +6,7 @@ use std::collections::binary_heap::PeekMut;
 use std::io;
 
 use super::spill::{Reader, Run, Spill};
-use super::{Order, SortedRecord};
+use super::{Order, Records, SortedRecord};
 
 /// Merges all runs, in passes over the file where they are too many to be read at once.
 pub(super) fn all(order: Order, spill: &Spill, mut runs: Vec<Run>, budget: usize) -> io::Result<Merge> {
@@ -14,7 +14,7 @@ pub(super) fn all(order: Order, spill: &Spill, mut runs: Vec<Run>, budget: usize
         // Neighbours stay neighbours, so that runs are always in the order of pushing.
         let merged = runs.chunks(AT_ONCE).map(|some| {
             let merge = Merge::new(order, spill, some, budget)?;
-            spill.write_run(merge)
+            spill.write_run(&mut { merge })
         });
         runs = merged.collect::<io::Result<_>>()?;
     }
@@ -41,30 +41,26 @@ impl Merge {
         let mut readers = runs.iter().map(|run| spill.read(*run, buffer)).collect::<io::Result<Vec<_>>>()?;
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (run, reader) in readers.iter_mut().enumerate() {
-            if let Some(record) = reader.next().transpose()? {
+            let mut record = SortedRecord::default();
+            if reader.read(&mut record)? {
                 heads.push(Reverse(Head { start: order.start(&record.key), record, run }));
             }
         }
         Ok(Self { order, readers, heads })
     }
-
-    fn step(&mut self) -> io::Result<Option<SortedRecord>> {
-        let Some(mut least) = self.heads.peek_mut() else { return Ok(None) };
-        match self.readers[least.0.run].next().transpose()? {
-            Some(record) => {
-                least.0.start = self.order.start(&record.key);
-                Ok(Some(std::mem::replace(&mut least.0.record, record)))
-            }
-            None => Ok(Some(PeekMut::pop(least).0.record)),
-        }
-    }
 }
 
-impl Iterator for Merge {
-    type Item = io::Result<SortedRecord>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step().transpose()
+impl Records for Merge {
+    fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
+        let Some(mut least) = self.heads.peek_mut() else { return Ok(false) };
+        // The reader fills the place of the record that was given before this one.
+        std::mem::swap(&mut least.0.record, record);
+        if self.readers[least.0.run].read(&mut least.0.record)? {
+            least.0.start = self.order.start(&least.0.record.key);
+        } else {
+            PeekMut::pop(least);
+        }
+        Ok(true)
     }
 }
 

@@ -13,16 +13,26 @@ impl Order {
     /// A number for a key: of two that differ in it the key with the less comes first, else their octets decide.
     pub(super) fn start(self, key: &[u8]) -> u64 {
         match self {
-            Self::Keys => u64::from_be_bytes(first(key)),
-            Self::Ranked(rank) => u64::from(rank(key)) << 32 | u64::from(u32::from_be_bytes(first(key))),
+            Self::Keys => word(key),
+            Self::Ranked(rank) => u64::from(rank(key)) << 32 | word(key) >> 32,
+        }
+    }
+
+    /// How many octets of the key are in that number.
+    pub(super) fn octets_in_start(self) -> usize {
+        match self {
+            Self::Keys => 8,
+            Self::Ranked(_) => 4,
         }
     }
 }
 
-/// The first octets, as a number that compares as they do.
-fn first<const N: usize>(key: &[u8]) -> [u8; N] {
-    let mut start = [0; N];
-    let octets = key.len().min(N);
-    start[..octets].copy_from_slice(&key[..octets]);
-    start
+/// The first eight octets, as a number that compares as they do; zeros where there are fewer.
+pub(super) fn word(octets: &[u8]) -> u64 {
+    if let Some(whole) = octets.first_chunk() {
+        return u64::from_be_bytes(*whole);
+    }
+    let mut start = [0; 8];
+    start[..octets.len()].copy_from_slice(octets);
+    u64::from_be_bytes(start)
 }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use super::SortedRecord;
 use super::memory::{HEADER, decode, header, lengths};
+use super::{Records, SortedRecord};
 
 /// The scratch file, made when the first run is written.
 pub(super) struct Spill {
@@ -36,16 +36,13 @@ impl Spill {
     }
 
     /// Writes records, which come in order, as one run.
-    pub(super) fn write_run(
-        &self,
-        records: impl Iterator<Item = io::Result<SortedRecord>>,
-    ) -> io::Result<Run> {
+    pub(super) fn write_run(&self, records: &mut impl Records) -> io::Result<Run> {
         let file = self.file()?;
         let start = self.state.borrow().end;
         let mut end = start;
         let mut buffer = Zeroizing::new(Vec::with_capacity(WRITE_OCTETS));
-        for record in records {
-            let record = record?;
+        let mut record = SortedRecord::default();
+        while records.read(&mut record)? {
             let octets = HEADER + record.key.len() + record.value.len();
             if buffer.len() + octets > WRITE_OCTETS {
                 file.write_all_at(&buffer, end)?;
@@ -90,16 +87,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn step(&mut self) -> io::Result<Option<SortedRecord>> {
+    pub(super) fn read(&mut self, record: &mut SortedRecord) -> io::Result<bool> {
         if self.from == self.to && self.at == self.end {
-            return Ok(None);
+            return Ok(false);
         }
         self.have(HEADER)?;
         let (key, value, _) = lengths(&self.buffer[self.from..self.to]).ok_or_else(cut_short)?;
         self.have(HEADER + key + value)?;
-        let (record, octets) = decode(&self.buffer[self.from..self.to]).ok_or_else(cut_short)?;
-        self.from += octets;
-        Ok(Some(record))
+        self.from += decode(&self.buffer[self.from..self.to], record).ok_or_else(cut_short)?;
+        Ok(true)
     }
 
     /// Reads on until `octets` are there.
@@ -121,14 +117,6 @@ impl Reader {
         self.to += more;
         self.at += more as u64;
         if self.to < octets { Err(cut_short()) } else { Ok(()) }
-    }
-}
-
-impl Iterator for Reader {
-    type Item = io::Result<SortedRecord>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step().transpose()
     }
 }
 

@@ -177,3 +177,27 @@ fn a_rank_comes_before_the_key() {
         assert!(sorted(sorter, Policy::AllStay) == (expected.clone(), Vec::new()), "{budget}");
     }
 }
+
+/// Keys that agree for long, end early, go on with zeros, or are equal: more of them than are compared as they are.
+#[test]
+fn keys_that_begin_alike_come_in_order() {
+    let rows: Vec<Row> = (0..6000_u64)
+        .map(|line| {
+            let number = line * 7919 % 6000;
+            let prefix = ["", "from:user@host.example", "from:user@host.example\0", "\0"][number as usize % 4];
+            let zeros = vec![0; (number / 4 % 40) as usize];
+            let end = if number % 3 == 0 { String::new() } else { format!("{}", number % 500) };
+            let long = "x".repeat(if number % 5 == 0 { 300 } else { 0 });
+            ([prefix.as_bytes(), &zeros, long.as_bytes(), end.as_bytes()].concat(), Vec::new(), line + 1)
+        })
+        .collect();
+    let mut expected = rows.clone();
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    for order in [Order::Keys, Order::Ranked(|_| 7)] {
+        for budget in [100_000, 1 << 24] {
+            let mut sorter = Sorter::new(order, budget, tempfile::tempfile);
+            push_all(&mut sorter, &rows);
+            assert!(sorted(sorter, Policy::AllStay).0 == expected, "{budget}");
+        }
+    }
+}
