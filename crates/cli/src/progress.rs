@@ -9,7 +9,11 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, Prog
 use crate::{Format, Io};
 
 /// A bar on standard error, where that is a terminal and a person is spoken to.
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    /// Who counts for nobody need not look at the clock for each of a million records.
+    seen: bool,
+}
 
 /// What is known of the work before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,27 +30,31 @@ impl Progress {
         let seen = io.format() == Format::Text && io.err().is_terminal();
         let target =
             if seen { ProgressDrawTarget::stderr_with_hz(REDRAWS) } else { ProgressDrawTarget::hidden() };
-        Self(bar(target, what, work))
+        Self { bar: bar(target, what, work), seen }
     }
 
     /// So many more are done.
     pub fn advance(&self, count: u64) {
-        self.0.inc(count);
+        if self.seen {
+            self.bar.inc(count);
+        }
     }
 
     /// So many are done altogether.
     pub fn reach(&self, position: u64) {
-        self.0.set_position(position);
+        if self.seen {
+            self.bar.set_position(position);
+        }
     }
 
     /// Says something above the bar without tearing it.
     pub fn aside<R>(&self, say: impl FnOnce() -> R) -> R {
-        self.0.suspend(say)
+        self.bar.suspend(say)
     }
 
     /// Ends; the bar goes away, since a report follows.
     pub fn finish(self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
         // What follows on standard output must not overtake the clearing.
         let _ = std::io::stderr().flush();
     }

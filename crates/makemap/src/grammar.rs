@@ -4,6 +4,7 @@
 //! Pure: octets go in by [`Splitter::space`] and [`Splitter::filled`], numbered lines come out. Nothing here opens,
 //! prints, or knows what a value means (that an `AuthInfo:` value has tags is `credential`'s business).
 
+use memchr::memchr;
 use zeroize::Zeroizing;
 
 /// How a line is read: what the options say of separator, comments, empty values and case.
@@ -159,13 +160,13 @@ impl Splitter {
     pub fn next_piece(&mut self) -> Option<(u64, Piece<'_>)> {
         let rest = &self.block[self.start..self.end];
         let window = &rest[..rest.len().min(LINE)];
-        let (taken, shown) = match window.iter().position(|&octet| octet == b'\n') {
+        let (taken, shown) = match memchr(b'\n', window) {
             // The line feed is looked for as the end of a C string is: a NUL before it hides it.
             Some(end) => (end + 1, (!window[..end].contains(&0)).then_some(end)),
             None if window.len() == LINE => (LINE, None),
             None if window.is_empty() || self.source == Source::Flowing => return None,
             // The last line needs no line feed, and a C string ends at its NUL.
-            None => (window.len(), Some(window.iter().position(|&octet| octet == 0).unwrap_or(window.len()))),
+            None => (window.len(), Some(memchr(0, window).unwrap_or(window.len()))),
         };
         let at = self.start;
         self.start += taken;

@@ -90,6 +90,8 @@ impl Host {
                 let text = self.sendmail_cf.text.as_deref().filter(|_| self.sendmail_cf.is_named);
                 self.trusted_user(io, Files::Ours, text)?
             }
+            // Who is named on the command line is not looked for in sendmail.cf.
+            Readers::OtherPrograms if self.flag.is_some() => self.trusted_user(io, Files::Sendmails, None)?,
             Readers::OtherPrograms => {
                 let text = self.sendmail_cf.as_makemap_finds_it(io, self.caller)?;
                 self.trusted_user(io, Files::Sendmails, text.as_deref())?

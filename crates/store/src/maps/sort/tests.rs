@@ -184,7 +184,8 @@ fn keys_that_begin_alike_come_in_order() {
     let rows: Vec<Row> = (0..6000_u64)
         .map(|line| {
             let number = line * 7919 % 6000;
-            let prefix = ["", "from:user@host.example", "from:user@host.example\0", "\0"][number as usize % 4];
+            let prefix =
+                ["", "from:user@host.example", "from:user@host.example\0", "\0"][number as usize % 4];
             let zeros = vec![0; (number / 4 % 40) as usize];
             let end = if number % 3 == 0 { String::new() } else { format!("{}", number % 500) };
             let long = "x".repeat(if number % 5 == 0 { 300 } else { 0 });
