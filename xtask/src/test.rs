@@ -27,6 +27,8 @@ const PEERS: &[(&str, &str)] = &[
     ("db5.3-util", "/usr/bin/db5.3_dump"),
     ("db-util", "/usr/bin/db_load"),
     ("gdbmtool", "/usr/bin/gdbm_dump"),
+    ("lmdb-utils", "/usr/bin/mdb_dump"),
+    ("tinycdb", "/usr/bin/cdb"),
     ("acl", "/usr/bin/setfacl"),
     ("util-linux", "/usr/bin/setsid"),
     // For DB_File, which deletes from maps as old programs did.
