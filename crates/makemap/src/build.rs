@@ -302,7 +302,8 @@ fn conclude(io: &mut Io, target: &Target, tally: &Tally, duplicates: DuplicateKe
     let mut is_whole = tally.faults == 0;
     for duplicate in duplicates {
         let duplicate = duplicate.map_err(|error| Report::new(Exit::IOERR, "duplicate keys", error))?;
-        let key = entry::key(&duplicate.key);
+        // As it was written: a key of a source has no NUL of its own.
+        let key = entry::key(duplicate.key.strip_suffix(&[0]).unwrap_or(&duplicate.key));
         source::complain(io, target, duplicate.line, format!("key {key}: duplicate key"));
         is_whole = false;
     }

@@ -200,7 +200,8 @@ fn tell(io: &mut Io, path: &Path, map_type: MapType, origin: &Origin) -> Result<
 
 /// What the kernel shows there is no file of anybody's.
 fn is_of_the_kernel(path: &Path) -> bool {
-    [Path::new("/proc"), Path::new("/sys"), Path::new("/dev")].contains(&path)
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    ["/proc", "/sys", "/dev"].iter().any(|of_the_kernel| path == Path::new(of_the_kernel))
 }
 
 /// So many records tell what a file is.

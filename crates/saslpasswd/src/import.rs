@@ -252,7 +252,7 @@ fn say(
 fn details(report: &import::Report) -> [(u64, &'static str); 8] {
     [
         (report.replaced, "of them were there before and have a new password"),
-        (report.hashed, "of them with the other server's hash, until their next good login"),
+        (report.hashed, "of them with the other server's hash, until the password is set anew"),
         (report.raw, "of them with a password that SASLprep refuses, taken as its octets stand"),
         (report.already_imported, "skipped: already imported from this file"),
         (report.existing, "skipped: in the store already (--replace gives them the password of the file)"),

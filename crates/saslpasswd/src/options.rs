@@ -716,8 +716,8 @@ Examples:
   saslpasswd --label phone alice             a second password, for a device
   saslpasswd --verify alice                  is this her password?
   saslpasswd --keep argon2id,scram-sha-256 alice
-  saslpasswd --import /etc/sasldb2           bring in the users of Cyrus SASL
-  saslpasswd --export /etc/sasldb2           and give those back whose passwords are kept
+  saslpasswd --import sasldb2                bring in the users of Cyrus SASL
+  saslpasswd --export sasldb2                and give those back whose passwords are kept
   saslpasswd --backup /var/backups/secrets.redb
 
 Exit status: 0 done (or right); 1 usage, or the store is missing, damaged or unsafe (or the password is wrong); 7 the \

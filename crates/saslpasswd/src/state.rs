@@ -99,9 +99,15 @@ pub(crate) fn no_such_user(identity: &Identity) -> Report {
 pub(crate) fn refused(error: &RecordError) -> Report {
     let report = Report::plain(Exit::DATAERR, error);
     match error {
-        RecordError::NothingLeft(_) => report
-            .because("nothing would be left to log in with")
-            .mend("set the password anew with this list: saslpasswd -p --keep LIST USERID"),
+        RecordError::NothingLeft(label) => {
+            let label = match label {
+                main if *main == Label::main() => String::new(),
+                other => format!("--label {} ", shell_quote(other.as_str())),
+            };
+            report.because("nothing would be left to log in with").mend(format_args!(
+                "set this password anew with a list that has something for it: saslpasswd {label}--keep LIST USERID"
+            ))
+        }
         RecordError::WeakRecipe { kind, label } => report
             .because("all passwords of a user share salt and cost, and these would make the new one cheap to guess")
             .mend(format_args!("set the older one anew: saslpasswd --label {} USERID", shell_quote(label.as_str())))

@@ -174,18 +174,32 @@ impl<'a> Survey<'a> {
         let (identity, saslpasswd) = (record.identity(), &self.saslpasswd);
         let user = safefile::shell_quote(identity.user.as_str());
         let who = format!("-u {} -- {user}", safefile::shell_quote(identity.realm.as_str()));
-        let left = |credential: &Credential| {
-            credential.verifiers.kinds().minus(asked) != credential.verifiers.kinds()
-        };
-        let as_strong_as_asked = |verifier: &Verifier| {
-            !asked.contains(verifier.kind()) || verifier.strength() >= verifier.kind().strength()
-        };
-        if record.credentials().iter().all(left) && verifiers(record).all(as_strong_as_asked) {
+        let anew = record.credentials().iter().filter(|credential| is_to_be_set_anew(credential, asked));
+        let anew: Vec<_> =
+            anew.map(|credential| format!("{saslpasswd} {}{who}", label_option(credential))).collect();
+        if anew.is_empty() {
             Fix::Runs(format!("{saslpasswd} --keep {asked} {who}"))
         } else {
-            Fix::Asks(format!("{saslpasswd} {who}"))
+            Fix::Asks(anew.join("; "))
         }
     }
+}
+
+/// Whether nothing asks for any of its verifiers, or one that is asked for is weaker than its kind.
+fn is_to_be_set_anew(credential: &Credential, asked: KindSet) -> bool {
+    let nothing_left = credential.verifiers.kinds().minus(asked) == credential.verifiers.kinds();
+    let is_too_weak = |verifier: &Verifier| {
+        asked.contains(verifier.kind()) && verifier.strength() < verifier.kind().strength()
+    };
+    nothing_left || credential.verifiers.iter().any(is_too_weak)
+}
+
+/// The option that names a credential, with a blank behind it; the main one needs none.
+fn label_option(credential: &Credential) -> String {
+    if credential.label == Label::main() {
+        return String::new();
+    }
+    format!("--label {} ", safefile::shell_quote(credential.label.as_str()))
 }
 
 fn unusable(credential: &Credential, now: Timestamp) -> Option<(&'static str, String)> {

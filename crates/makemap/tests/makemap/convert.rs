@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::bench::{Bench, run};
 use crate::every_type::{TYPES, WITH_DUPLICATES, sorted};
+use crate::usage::under_etc;
 
 fn fixture(bench: &Bench, name: &str, to: &str) {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/maps");
@@ -85,6 +86,28 @@ fn a_map_becomes_another_in_its_own_place() {
     run(&mut bench.ours(["hash", "m"]), b"a 1\n").expect(0);
     run(&mut bench.ours(["--convert", "hash:m", "btree:m"]), b"").expect(0);
     assert_eq!(run(&mut bench.ours(["-u", "btree", "m"]), b"").expect(0).out, b"a\t1\n");
+}
+
+/// As sendmail's makemap gives it: then it is read back as the map of that owner, too.
+#[test]
+fn the_new_map_belongs_to_the_trusted_user_of_sendmail_cf() {
+    use std::os::unix::fs::MetadataExt as _;
+    if tests::need::root().is_err() {
+        return;
+    }
+    let bench = Bench::new();
+    let etc = bench.fresh("etc");
+    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\n");
+    bench.write("etc/group", b"root:x:0:\n");
+    std::fs::create_dir(etc.join("mail")).unwrap();
+    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=4242\n");
+    let Some(said) = under_etc(&bench, &["hash", "m"]) else { return };
+    said.expect(0);
+    for new in ["hash:n", "btree:n", "n.cdb", "n.lmdb"] {
+        let Some(said) = under_etc(&bench, &["--convert", "hash:m", new]) else { return };
+        assert!(said.expect(0).out.starts_with(b"converted 1 records"), "{new}");
+    }
+    assert_eq!(std::fs::metadata(bench.path("n.cdb")).unwrap().uid(), 4242);
 }
 
 #[test]

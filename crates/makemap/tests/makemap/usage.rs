@@ -144,7 +144,7 @@ fn a_directory_is_no_sendmail_cf() {
 }
 
 /// Runs ours where /etc is this directory, and without `-C`.
-fn under_etc(bench: &Bench, arguments: &[&str]) -> Option<Said> {
+pub(crate) fn under_etc(bench: &Bench, arguments: &[&str]) -> Option<Said> {
     let mut command = need::own_mounts().ok()?;
     command.args(["sh", "-c", "mount --bind etc /etc && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_makemap")]);
     Some(run(command.args(arguments).current_dir(bench.path(".")), b"a b\n"))

@@ -47,7 +47,8 @@ pub(super) enum Guard {
     /// Nobody writes such a file after it got its name.
     Replaced,
     /// What was committed stays readable while the next transaction is written, so the number of the transaction is
-    /// read before and after.
+    /// read before and after. Postfix keeps others out by fcntl(2) while it writes, and waits for who reads; Cyrus does
+    /// not.
     Transactions,
 }
 

@@ -120,6 +120,22 @@ fn weak_verifiers_are_told_by_what_asks_for_them() {
     }
 }
 
+/// Setting one password anew mends no other.
+#[test]
+fn each_credential_that_is_to_be_set_anew_is_named() {
+    let record = user(
+        "alice@b.example",
+        vec![
+            credential("main", "cram-md5"),
+            credential("my phone", "cram-md5"),
+            credential("pad", "argon2id"),
+        ],
+    );
+    let [(_, _, Some(fix))] = &remarks(&record)[..] else { panic!("one remark") };
+    let expected = "saslpasswd -u b.example -- alice; saslpasswd --label 'my phone' -u b.example -- alice";
+    assert_eq!(fix, expected);
+}
+
 #[test]
 fn the_policy_asks_for_what_it_keeps() {
     let policy = Policy { keep: "argon2id,cram-md5".parse().unwrap(), ..Policy::default() };

@@ -50,6 +50,11 @@ impl PageSource for Cached {
 
     fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
         let mut read = Vec::with_capacity(octets);
+        if octets <= FEW && offset.checked_add(octets as u64).is_some_and(|end| end <= self.octets) {
+            read.resize(octets, 0);
+            self.file.read_exact_at(&mut read, offset)?;
+            return Ok(Cow::Owned(read));
+        }
         while read.len() < octets {
             let at = offset + read.len() as u64;
             let block = self.block(at / BLOCK)?;
@@ -62,6 +67,8 @@ impl PageSource for Cached {
 }
 
 const BLOCK: u64 = 16 << 10;
+/// So few are slots of a CDB, which lie anywhere: a block for each would drive all others out.
+const FEW: usize = 256;
 /// 16 MiB.
 const BLOCKS: usize = 1 << 10;
 

@@ -49,10 +49,10 @@ impl LockedFile {
 
     pub(super) fn lock(self: &Arc<Self>) -> Result<Lock, MapError> {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        if *holders == 0 && self.guard == Guard::Flock {
-            let attempt = || match flock(&self.file, FlockOperation::NonBlockingLockShared) {
+        if *holders == 0 && self.guard != Guard::Replaced {
+            let attempt = || match self.take() {
                 Ok(()) => Ok(Some(())),
-                Err(Errno::WOULDBLOCK) => Ok(None),
+                Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
                 Err(error) => Err(error),
             };
             self.wait.start(Duration::ZERO).poll(attempt).map_err(|error| match error {
@@ -62,6 +62,23 @@ impl LockedFile {
         }
         *holders += 1;
         Ok(Lock { file: Arc::clone(self) })
+    }
+
+    /// Takes the shared lock of the programs that write such files.
+    fn take(&self) -> Result<(), Errno> {
+        match self.guard {
+            Guard::Replaced => Ok(()),
+            Guard::Flock => flock(&self.file, FlockOperation::NonBlockingLockShared),
+            Guard::Transactions => record_lock(&self.file, nix::libc::F_RDLCK),
+        }
+    }
+
+    fn release(&self) -> Result<(), Errno> {
+        match self.guard {
+            Guard::Replaced => Ok(()),
+            Guard::Flock => flock(&self.file, FlockOperation::Unlock),
+            Guard::Transactions => record_lock(&self.file, nix::libc::F_UNLCK),
+        }
     }
 
     /// Locks the file when there is something in it.
@@ -100,9 +117,23 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let mut holders = self.file.holders.lock().unwrap_or_else(PoisonError::into_inner);
         *holders -= 1;
-        if *holders == 0 && self.file.guard == Guard::Flock {
+        if *holders == 0 {
             // If it fails, the lock ends with the descriptor.
-            let _ = flock(&self.file.file, FlockOperation::Unlock);
+            let _ = self.file.release();
         }
     }
+}
+
+/// A lock on all of the file that belongs to the descriptor and not to the process: another descriptor of ours that is
+/// closed does not end it, and those of fcntl(2) respect it.
+fn record_lock(file: &File, kind: i32) -> Result<(), Errno> {
+    let whole = nix::libc::flock {
+        l_type: kind as nix::libc::c_short,
+        l_whence: nix::libc::SEEK_SET as nix::libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    let done = nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_SETLK(&whole));
+    done.map(drop).map_err(|error| Errno::from_raw_os_error(error as i32))
 }
