@@ -51,7 +51,7 @@ impl Conversion<'_> {
         let replacement = plan.settle(io, begun, taken.secrecy)?;
         let making = plan.making(Some(self.map), duplicates, sorter.volume());
         drop(plan.write(io, replacement, &making, sorter, Policy::AllStay)?);
-        self.compare(io, &plan, host, read)?;
+        self.compare(io, &plan, read)?;
         self.conclude(io, &plan, &taken)
     }
 
@@ -72,11 +72,10 @@ impl Conversion<'_> {
     }
 
     /// Reads the new map back: it has to hold what the old one gave.
-    fn compare(&self, io: &mut Io, plan: &Plan<'_>, host: &Host, expected: Sum) -> Result<(), Report> {
+    fn compare(&self, io: &mut Io, plan: &Plan<'_>, expected: Sum) -> Result<(), Report> {
         let name = MapName { map_type: Some(plan.map_type), name: plan.path.clone() };
-        let kind = plan.secrecy.kind();
-        let trust = host.trust(io, &plan.path)?;
-        let new = maps::open_named(&name, kind, &trust).map_err(|error| plan.unreadable(error))?;
+        let (kind, trust) = (plan.secrecy.kind(), &plan.ownership.trust);
+        let new = maps::open_named(&name, kind, trust).map_err(|error| plan.unreadable(error))?;
         let progress = Progress::begin(io, "entries compared", Work::Count(expected.records));
         let mut sum = Sum::default();
         for record in new.records() {
