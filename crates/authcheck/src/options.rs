@@ -55,12 +55,14 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Audit any path: every component with owner, mode and verdict
+    #[command(after_help = EXITS)]
     Files {
         /// Files or directories
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
     /// Audit every file that gatepost.toml names, and gatepost.toml
+    #[command(after_help = EXITS)]
     Config {
         /// Configuration files
         #[arg(value_name = "FILE")]
@@ -70,8 +72,10 @@ pub(crate) enum Command {
     ///
     /// Reads their configuration, follows it to the files that it names, says which of these hold passwords in clear text
     /// and who can read them, and what the words of Sendmail.conf are in gatepost.toml.
+    #[command(after_help = EXITS)]
     Discover,
     /// Check the store: integrity, weak verifiers, policy, expired and disabled users, counts
+    #[command(after_help = EXITS)]
     Store {
         /// The store [default: the one of the configuration]
         #[arg(value_name = "FILE")]
@@ -133,6 +137,17 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_says_what_the_exit_status_means() {
+        for line in
+            ["--help", "-h", "files --help", "config -h", "discover --help", "discover -h", "store --help"]
+        {
+            let help = parse(line).unwrap_err();
+            assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp, "{line}");
+            assert_eq!(help.to_string().matches("Exit status: 0").count(), 1, "{line}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(crate) fn look(contents: Contents, octets: &[u8]) -> ClearText {
             counted(lines(octets).filter(|line| exim::holds_password(line)).count())
         }
         Contents::PostfixDatabase => counted(postfix::database_passwords(&String::from_utf8_lossy(octets))),
+        Contents::Dovecot => counted(dovecot::read(&String::from_utf8_lossy(octets)).clear_text),
         Contents::DefaultAuthInfo => default_auth_info(octets),
         Contents::AuthInfo | Contents::PostfixPasswords | Contents::Sasldb => built_or_text(contents, octets),
     }
@@ -195,6 +196,7 @@ mod tests {
             (Contents::PostfixDatabase, "bind = yes\nbind_pw\n  = s3cret\npassword_expansion = x\n", 1),
             (Contents::SaslConfiguration, "sql_passwd: x\nmech_list: PLAIN\n", 1),
             (Contents::PostfixMain, "smtp_sasl_password_maps = static:user:secret\n", 1),
+            (Contents::Dovecot, "connect = host=x password=y\ndnpass = z\n", 2),
             (Contents::Opaque, "secret", 0),
         ] {
             assert_eq!(look(contents, text.as_bytes()), counted(count), "{text:?}");

@@ -1,6 +1,8 @@
-//! What Dovecot's configuration names: passwd-files, TLS keys, further files of configuration.
+//! What Dovecot's configuration names: passwd-files, files of database logins, TLS keys, further files of configuration; and
+//! how many passwords stand in it.
 //!
-//! A pure function of one file's text, for the syntax of 2.3 and of 2.4. Following `!include` is the caller's work.
+//! A pure function of one file's text, for the syntax of 2.3 and of 2.4, and of the files that drivers of 2.3 have for
+//! themselves. Following `!include` is the caller's work.
 
 use safefile::Kind;
 
@@ -15,23 +17,27 @@ pub(crate) struct Conf {
     pub(crate) includes: Vec<String>,
     /// Passwd-files with `%`-variables in their paths, each with its line: a file for each user or domain.
     pub(crate) variable: Vec<(String, usize)>,
+    /// How many passwords stand in the file itself.
+    pub(crate) clear_text: usize,
 }
 
-/// Where the reader stands: the blocks around it, and what was said of the innermost passdb.
+/// Where the reader stands: the blocks around it, and what was said of the innermost passdb or userdb.
 #[derive(Default)]
 struct Place {
     blocks: Vec<String>,
-    passwd_file: bool,
+    driver: String,
     clear: bool,
     paths: Vec<(String, usize)>,
+    /// Passwords that are some only for the driver `static`.
+    passwords: usize,
 }
 
 /// Reads one file.
 pub(crate) fn read(text: &str) -> Conf {
     let mut conf = Conf::default();
     let mut place = Place::default();
-    for (index, line) in text.lines().enumerate() {
-        conf.line(uncommented(line), index + 1, &mut place);
+    for (number, line) in logical_lines(text) {
+        conf.line(line.trim(), number, &mut place);
     }
     conf
 }
@@ -43,18 +49,28 @@ impl Conf {
         } else if let Some(head) = line.strip_suffix('{') {
             place.open(head);
         } else if line == "}" {
-            self.passwd_files(place);
+            self.close(place);
         } else if let Some((key, value)) = line.split_once('=') {
             self.setting(key.trim(), unquoted(value.trim()), number, place);
         }
     }
 
-    /// The end of a block; that of a passdb yields its files, since `driver` may stand behind `args`.
-    fn passwd_files(&mut self, place: &mut Place) {
-        let ended = place.blocks.pop();
-        if ended.as_deref() != Some("passdb") || !place.passwd_file {
-            return;
+    /// The end of a block; that of a passdb or userdb yields what is in it, since `driver` may stand behind `args`.
+    fn close(&mut self, place: &mut Place) {
+        let Some(ended) = place.blocks.pop().filter(|ended| is_database_of_users(ended)) else { return };
+        match place.driver.as_str() {
+            // That of a userdb need not hold passwords.
+            "passwd-file" if ended == "passdb" => self.passwd_files(place),
+            "sql" | "ldap" | "dict" => {
+                let files = std::mem::take(&mut place.paths).into_iter();
+                self.names.extend(files.map(|(path, line)| login(&path, line, &ended)));
+            }
+            "static" => self.clear_text += place.passwords,
+            _ => {}
         }
+    }
+
+    fn passwd_files(&mut self, place: &mut Place) {
         let contents = Contents::PasswdFile { bare: if place.clear { Bare::Clear } else { Bare::Hashed } };
         let paths = std::mem::take(&mut place.paths).into_iter();
         let (variable, files): (Vec<_>, Vec<_>) = paths.partition(|(path, _)| path.contains('%'));
@@ -65,42 +81,66 @@ impl Conf {
     }
 
     fn setting(&mut self, key: &str, value: &str, number: usize, place: &mut Place) {
-        if place.in_passdb() {
+        if PASSWORDS.contains(&key) || (key == "password" && place.is_in(|block| LOGINS.contains(&block))) {
+            self.password(key, value, number);
+        } else if matches!(key, "connect" | "uri") {
+            self.clear_text += usize::from(logs_in(value));
+        } else if place.is_in(is_database_of_users) {
+            self.clear_text += fields(key, value);
             place.setting(key, value, number);
         } else if let Some(file) = key_file(key, value) {
             self.names.push(Named::plain(file, Kind::PrivateKey, number, key));
+        } else if let Some(file) = dict_file(value).filter(|_| place.is_in(|block| block == "dict")) {
+            self.names.push(login(file, number, "dict"));
+        }
+    }
+
+    /// A password, or `<` and the file that holds nothing else.
+    fn password(&mut self, key: &str, value: &str, number: usize) {
+        match value.strip_prefix('<').map(str::trim_start) {
+            Some(file) if file.starts_with('/') => {
+                self.names.push(Named::plain(file, Kind::Secret, number, key));
+            }
+            Some(_) => {}
+            None => self.clear_text += usize::from(is_kept(value)),
         }
     }
 }
 
 impl Place {
     fn open(&mut self, head: &str) {
-        let name = head.split_ascii_whitespace().next().unwrap_or_default();
-        if name == "passdb" {
-            let passwd_file = head.split_ascii_whitespace().nth(1) == Some("passwd-file");
-            (self.passwd_file, self.clear, self.paths) = (passwd_file, false, Vec::new());
+        let mut words = head.split_ascii_whitespace();
+        let name = words.next().unwrap_or_default().to_owned();
+        if is_database_of_users(&name) {
+            let driver = words.next().unwrap_or_default().to_owned();
+            let blocks = std::mem::take(&mut self.blocks);
+            *self = Self { blocks, driver, ..Self::default() };
         }
-        self.blocks.push(name.to_owned());
+        self.blocks.push(name);
     }
 
-    fn in_passdb(&self) -> bool {
-        self.blocks.iter().any(|block| block == "passdb")
+    fn is_in(&self, is_one: impl Fn(&str) -> bool) -> bool {
+        self.blocks.iter().any(|block| is_one(block))
     }
 
     fn setting(&mut self, key: &str, value: &str, number: usize) {
         match key {
-            "driver" => self.passwd_file = value == "passwd-file",
+            "driver" | "passdb_driver" | "userdb_driver" => value.clone_into(&mut self.driver),
             "args" => self.arguments(value, number),
             "passwd_file_path" if value.starts_with('/') => self.paths.push((value.to_owned(), number)),
             "default_password_scheme" | "passdb_default_password_scheme" => {
                 self.clear = is_clear_scheme(value);
             }
+            "password" | "static_password" | "passdb_static_password" => {
+                self.passwords += usize::from(is_clear(value));
+            }
             _ => {}
         }
     }
 
-    /// `scheme=CRYPT`, `username_format=%u`, then the path, which may hold blanks.
+    /// `scheme=CRYPT`, `username_format=%u`, then the path, which may hold blanks; or the fields of a static driver.
     fn arguments(&mut self, value: &str, number: usize) {
+        self.passwords += passwords_of_fields(value);
         let mut rest = value;
         while !rest.starts_with('/') {
             let Some((word, behind)) = rest.split_once([' ', '\t']) else { return };
@@ -110,6 +150,63 @@ impl Place {
             rest = behind.trim_start();
         }
         self.paths.push((rest.to_owned(), number));
+    }
+}
+
+fn is_database_of_users(block: &str) -> bool {
+    matches!(block, "passdb" | "userdb")
+}
+
+/// The file by which a driver logs in to its database.
+fn login(path: &str, line: usize, word: &str) -> Named {
+    Named::holding(path, Kind::Secret, Contents::Dovecot, line, word)
+}
+
+/// `quota = mysql:/path` in a block `dict`.
+fn dict_file(value: &str) -> Option<&str> {
+    let (class, file) = value.split_once(':')?;
+    let is_login = matches!(class, "mysql" | "pgsql" | "sqlite" | "cassandra" | "ldap");
+    (is_login && file.starts_with('/')).then_some(file)
+}
+
+/// How many passwords a passdb gives to whomever it finds: `default_fields = pass=...` of 2.3, `pass = ...` in `fields` of 2.4.
+fn fields(key: &str, value: &str) -> usize {
+    match key {
+        "default_fields" | "override_fields" => passwords_of_fields(value),
+        "pass" => usize::from(is_clear(value)),
+        _ => 0,
+    }
+}
+
+/// `user=x password=y`: `password` is compared with, `pass` is sent to another server.
+fn passwords_of_fields(value: &str) -> usize {
+    let words = value.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+    words.filter(|(name, value)| matches!(*name, "password" | "pass") && is_clear(unquoted(value))).count()
+}
+
+/// Whether a string of a database's parameters holds a password: `host=x password=y`, `redis:host=x:password=y`. libpq lets
+/// blanks stand around the `=`.
+fn logs_in(value: &str) -> bool {
+    value.match_indices("password").any(|(at, name)| {
+        let behind = &value[at + name.len()..];
+        let loose = || behind.trim_start().strip_prefix('=').map(str::trim_start);
+        let given = behind.strip_prefix('=').or_else(loose).unwrap_or_default();
+        let word = given.split([' ', '\t', ':']).next().unwrap_or_default();
+        let is_whole = value[..at].ends_with([' ', '\t', ':']) || at == 0;
+        is_whole && is_kept(word.trim_matches(['\'', '"']))
+    })
+}
+
+/// Whether a password stands there: `%w` and its like stand for what the user says.
+fn is_kept(value: &str) -> bool {
+    !value.is_empty() && !value.starts_with('%')
+}
+
+/// The same where a scheme may stand before it, which is `PLAIN` where none does.
+fn is_clear(value: &str) -> bool {
+    match value.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        Some((scheme, password)) => is_clear_scheme(scheme) && is_kept(password),
+        None => is_kept(value),
     }
 }
 
@@ -135,6 +232,26 @@ fn key_file<'a>(key: &str, value: &'a str) -> Option<&'a str> {
     file.starts_with('/').then_some(file)
 }
 
+/// Lines without their comments, each with its number; one that ends with `\` is continued by the next.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut is_continued = false;
+    for (index, line) in text.lines().enumerate() {
+        let line = uncommented(line);
+        // A comment between the parts of a line does not end it.
+        if line.is_empty() {
+            continue;
+        }
+        let part = line.strip_suffix('\\').unwrap_or(line);
+        match lines.last_mut() {
+            Some((_, last)) if is_continued => last.extend([" ", part]),
+            _ => lines.push((index + 1, part.to_owned())),
+        }
+        is_continued = part.len() < line.len();
+    }
+    lines
+}
+
 /// A comment begins with `#` at the start of a line or behind a blank.
 fn uncommented(line: &str) -> &str {
     let line = line.trim();
@@ -143,6 +260,21 @@ fn uncommented(line: &str) -> &str {
     }
     line.find(" #").or_else(|| line.find("\t#")).map_or(line, |at| line[..at].trim_end())
 }
+
+/// Settings that are a password, of 2.3, of 2.4 and of the file of the driver `ldap`.
+const PASSWORDS: &[&str] = &[
+    "ssl_key_password",
+    "ssl_server_key_password",
+    "ssl_client_key_password",
+    "ldap_auth_dn_password",
+    "doveadm_password",
+    "imapc_password",
+    "pop3c_password",
+    "dnpass",
+];
+
+/// Blocks of 2.4 in which `password` is that of a database.
+const LOGINS: &[&str] = &["mysql", "pgsql", "cassandra"];
 
 #[cfg(test)]
 mod tests {
@@ -207,6 +339,59 @@ mod tests {
             ),
         ] {
             assert_eq!(read(text).names, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_of_database_logins_are_named() {
+        for (text, line, word) in [
+            ("passdb {\n driver = sql\n args = /l\n}\n", 3, "passdb"),
+            ("userdb {\n args = /l\n driver = ldap\n}\n", 2, "userdb"),
+            ("passdb {\n driver = dict\n args = \\\n # x\n  /l\n}\n", 3, "passdb"),
+            ("dict {\n quota = mysql:/l\n x = file:/y\n}\n", 2, "dict"),
+        ] {
+            assert_eq!(read(text).names, [login("/l", line, word)], "{text}");
+        }
+        let key = read("ssl_key_password = </k\n");
+        assert_eq!(
+            (key.names, key.clear_text),
+            (vec![Named::plain("/k", Kind::Secret, 1, "ssl_key_password")], 0)
+        );
+    }
+
+    #[test]
+    fn passwords_in_the_file_itself_are_counted() {
+        for (text, count) in [
+            ("passdb {\n driver = static\n args = user=x password=y\n}\n", 1),
+            ("passdb {\n args = password=y\n driver = static\n}\n", 1),
+            ("passdb {\n driver = static\n args = nopassword=y proxy=y pass=y\n}\n", 1),
+            ("passdb {\n driver = static\n args = password={SSHA}y pass=%w\n}\n", 0),
+            ("passdb {\n driver = static\n args = password=\n}\n", 0),
+            ("passdb {\n driver = pam\n args = password=y\n}\n", 0),
+            ("passdb {\n driver = pam\n override_fields = pass=y\n}\n", 1),
+            ("passdb static {\n password = {PLAIN}y\n fields {\n  pass = z\n }\n}\n", 2),
+            ("mysql localhost {\n password = y\n}\npassword = y\n", 1),
+            ("pgsql localhost {\n parameters {\n  password = y\n }\n}\n", 1),
+            ("ssl_key_password = y\n", 1),
+            ("ssl_key_password =\nssl_key_password = <x\n#ssl_key_password = y\n", 0),
+        ] {
+            assert_eq!(read(text).clear_text, count, "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_of_database_logins_are_counted() {
+        for (text, count) in [
+            ("driver = mysql\nconnect = host=x password=y\npassword_query = SELECT password = 1\n", 1),
+            ("connect = host=x \\\n  password=y\n", 1),
+            ("connect = \"password = 'y' host=x\"\n", 1),
+            ("connect = host=x password= user=y\n", 0),
+            ("connect = host=x password='' nopassword=y\n#connect = password=y\n", 0),
+            ("uri = redis:host=x:password=y\n", 1),
+            ("dn = cn=x\ndnpass = y\n", 1),
+            ("dnpass =\n", 0),
+        ] {
+            assert_eq!(read(text).clear_text, count, "{text}");
         }
     }
 

@@ -60,7 +60,7 @@ pub(crate) fn postfix(host: &Host<'_>, finds: &mut Finds) {
     application(host, finds, &files, Reader::Postfix);
 }
 
-/// Dovecot: its configuration with everything that it includes, and the passwd-files that are named.
+/// Dovecot: its configuration with everything that it includes, and the files with passwords that are named.
 pub(crate) fn dovecot(host: &Host<'_>, finds: &mut Finds) {
     let first = PathBuf::from("/etc/dovecot/dovecot.conf");
     let mut waiting = vec![first.clone()];
@@ -74,7 +74,7 @@ pub(crate) fn dovecot(host: &Host<'_>, finds: &mut Finds) {
             break;
         }
         read.insert(path.clone());
-        let text = finds.text(host, &path, Contents::Opaque, "Dovecot's configuration");
+        let text = finds.text(host, &path, Contents::Dovecot, "Dovecot's configuration");
         let Some(conf) = text.as_deref().map(dovecot::read) else { continue };
         conf.names.into_iter().for_each(|named| finds.named(host, &path, named));
         for (file, line) in conf.variable {

@@ -56,6 +56,8 @@ pub(crate) enum Contents {
     PostfixDatabase,
     /// Postfix main.cf: a `static:` or `inline:` table with passwords.
     PostfixMain,
+    /// Dovecot's settings, also those by which a driver logs in: `connect = ... password=...`, `dnpass = ...`.
+    Dovecot,
     /// Dovecot passwd-file: `user:{SCHEME}password:...`.
     PasswdFile {
         /// Whether a password without `{SCHEME}` is clear text here.

@@ -318,6 +318,42 @@ fn what_was_not_followed_is_said() {
     }
 }
 
+/// Passwords of databases, of a static driver and of a key are found wherever Dovecot has them.
+#[test]
+fn other_passwords_of_dovecot_are_found() {
+    if tests::need::root().is_err() {
+        return;
+    }
+    let tree = Tree::of(
+        "file etc/dovecot/dovecot.conf root:root 0644 !include *.conf\\npassdb {\\n driver = sql\\n args = /etc/sql.ext\\n}\\n\
+         userdb {\\n driver = ldap\\n args = /etc/ldap.ext\\n}\\npassdb {\\n driver = dict\\n args = /etc/dict.ext\\n}\\n\n\
+         file etc/dovecot/static.conf root:root 0644 passdb {\\n driver = static\\n args = password=hunter\\n}\\n\n\
+         file etc/dovecot/key.conf root:root 0600 ssl_key_password = hunter\\n\n\
+         file etc/dovecot/file.conf root:root 0644 ssl_key_password = </etc/gone\\n\n\
+         file etc/sql.ext root:root 0644 connect = host=x password=hunter\\n\n\
+         file etc/ldap.ext root:root 0600 dnpass = hunter\\n\n\
+         file etc/dict.ext root:root 0644 uri = proxy::x\\n",
+    );
+    let (verdicts, objects, exit) = discovered(&tree);
+    assert_eq!(exit, Some(1));
+    for (path, verdict, kind, rules) in [
+        ("dovecot/dovecot.conf", "safe", "configuration", ""),
+        ("dovecot/static.conf", "unsafe", "secret", "group-readable world-readable note-clear-text"),
+        ("dovecot/key.conf", "safe", "secret", "note-clear-text"),
+        ("dovecot/file.conf", "safe", "configuration", ""),
+        ("gone", "safe", "secret", "note-missing"),
+        ("sql.ext", "unsafe", "secret", "group-readable world-readable note-clear-text"),
+        ("ldap.ext", "safe", "secret", "note-clear-text"),
+        ("dict.ext", "unsafe", "secret", "group-readable world-readable"),
+    ] {
+        let (found, as_kind, words) = &verdicts[&format!("ROOT/etc/{path}")];
+        let said = (found.as_str(), as_kind.as_str(), words.join(" "));
+        assert_eq!(said, (verdict, kind, rules.to_owned()), "{path}");
+    }
+    let all: String = objects.iter().map(Value::to_string).collect();
+    assert!(!all.contains("hunter"), "{all}");
+}
+
 #[test]
 fn what_other_files_say_does_not_command_the_terminal() {
     if tests::need::root().is_err() {
