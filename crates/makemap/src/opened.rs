@@ -13,7 +13,10 @@ use crate::options::{IMPLICIT, Target};
 pub(crate) fn open(io: &mut Io, host: &Host, target: &Target) -> Result<Box<dyn Map>, Report> {
     let named = host.map_type.map_or(IMPLICIT, MapType::name);
     let opened = match host.map_type {
-        Some(map_type) => attempt(io, host, target, map_type.info(), Some(map_type), Purpose::Read)?,
+        Some(map_type) => {
+            let path = map_path(target, map_type.info());
+            attempt(io, host, target, map_type.info(), path, Some(map_type), Purpose::Read)?
+        }
         None => find(io, host, target, Purpose::Read)?,
     };
     opened.map_err(|error| unreadable(named, target, error))
@@ -60,7 +63,7 @@ fn find(io: &mut Io, host: &Host, target: &Target, purpose: Purpose) -> Result<O
     let mut found: Option<Box<dyn Map>> = None;
     let mut missing = None;
     for info in candidates(Path::new(&target.name)) {
-        match attempt(io, host, target, info, None, purpose)? {
+        match attempt(io, host, target, info, map_path(target, info), None, purpose)? {
             Ok(map) => {
                 if let Some(other) = found.replace(map) {
                     return Ok(Err(MapError::Ambiguous(other.path().into(), map_path(target, info))));
@@ -70,7 +73,14 @@ fn find(io: &mut Io, host: &Host, target: &Target, purpose: Purpose) -> Result<O
             Err(error) => return Ok(Err(error)),
         }
     }
-    Ok(found.ok_or_else(|| missing.unwrap_or(NameError::Empty.into())))
+    match (found, purpose) {
+        (Some(map), _) => Ok(Ok(map)),
+        // A file that somebody gave another name, or none that names a type.
+        (None, Purpose::Read) => {
+            attempt(io, host, target, MapType::Hash.info(), PathBuf::from(&target.name), None, purpose)
+        }
+        (None, Purpose::Replace) => Ok(Err(missing.unwrap_or(NameError::Empty.into()))),
+    }
 }
 
 /// One type for each suffix that the file may have: that of the name, where it has one.
@@ -92,10 +102,10 @@ fn attempt(
     host: &Host,
     target: &Target,
     info: &TypeInfo,
+    path: PathBuf,
     map_type: Option<MapType>,
     purpose: Purpose,
 ) -> Result<Opened, Report> {
-    let path = map_path(target, info);
     let kind = match purpose {
         Purpose::Read if host.is_secret(&path) => Kind::Secret,
         _ => Kind::Map,

@@ -1,12 +1,14 @@
 //! `--convert DIRECTORY`: which files below a directory are Berkeley DB's, what they are, and the command that takes each
 //! out of it. Only magic numbers and keys are looked at; nothing is changed, and no value is shown.
 
+use std::borrow::Cow;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Exit, Format, Io, Report, printable};
-use mapfile::{Detected, Format as FileFormat, Limits, MapReader, Occurrence};
-use safefile::{FileType, Kind, Trust, Uid, shell_quote};
+use mapfile::{Detected, Format as FileFormat, Limits, MapReader, Occurrence, PageSource};
+use safefile::{FileType, Kind, Trust, Uid, UnsafeFile, shell_quote};
 use serde_json::json;
 use store::maps::MapType;
 use zeroize::Zeroizing;
@@ -96,15 +98,30 @@ impl Walk {
 
     /// Who made the file, by its keys.
     fn origin(&self, path: &Path) -> Origin {
-        let read = safefile::open_unsafe_for_audit(path, Kind::Map, &self.trust, MOST_OCTETS);
-        let octets = match read.map(|file| file.contents.map(Zeroizing::new)) {
-            Ok(Some(octets)) => octets,
-            Ok(None) => return Origin::Unread(format!("it has more than {MOST_OCTETS} octets")),
+        let file = match UnsafeFile::open(path, &self.trust) {
+            Ok(file) => InPlace(file),
             Err(error) => return Origin::Unread(error.to_string()),
         };
-        match mapfile::open(octets.as_slice(), Limits::default()) {
+        match mapfile::open(file, Limits::default()) {
             Ok(map) => of(&*map),
             Err(error) => Origin::Unread(error.to_string()),
+        }
+    }
+}
+
+/// A file of which no more is read than is looked at.
+struct InPlace(UnsafeFile);
+
+impl PageSource for InPlace {
+    fn length(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
+        let mut page = vec![0; octets];
+        match self.0.read_at(&mut page, offset)? {
+            count if count == octets => Ok(page.into()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 }
@@ -206,5 +223,3 @@ fn is_of_the_kernel(path: &Path) -> bool {
 
 /// So many records tell what a file is.
 const LOOKED_AT: usize = 1000;
-/// More than any host's map of users or relays; a larger one is named all the same.
-const MOST_OCTETS: u64 = 1 << 30;

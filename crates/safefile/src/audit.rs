@@ -176,6 +176,44 @@ pub fn peek_unsafe(path: &Path, kind: Kind, trust: &Trust, octets: usize) -> Res
     Ok(start)
 }
 
+/// A regular file that may be unsafe, read place by place in order to report about it.
+#[derive(Debug)]
+pub struct UnsafeFile {
+    file: File,
+    octets: u64,
+}
+
+impl UnsafeFile {
+    /// Opens a regular file **without** asking that it be safe. For the rest as [`open_unsafe_for_audit`].
+    ///
+    /// # Errors
+    /// As [`open_unsafe_for_audit`].
+    pub fn open(path: &Path, trust: &Trust) -> Result<Self, OpenError> {
+        let request = Request { path, kind: Kind::Map, trust };
+        let (_, component, file) = request.open_unsafe()?;
+        let octets = file.metadata().map_err(|error| request.failed(&component, error))?.len();
+        Ok(Self { file, octets })
+    }
+
+    /// How many octets it had when it was opened.
+    pub fn len(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether it had none.
+    pub fn is_empty(&self) -> bool {
+        self.octets == 0
+    }
+
+    /// Reads from a position until the buffer is full or the file ends; how many octets.
+    ///
+    /// # Errors
+    /// As pread(2).
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        read_full(&self.file, buffer, offset)
+    }
+}
+
 /// The names in a directory, sorted, **without** asking that it be safe: for programs that look for files in order to
 /// report about them.
 ///

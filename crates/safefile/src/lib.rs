@@ -32,8 +32,8 @@ mod walk;
 
 pub use self::account::{Account, Gid, Group, Uid};
 pub use self::audit::{
-    Audit, AuditedFile, Component, Reached, Verdict, audit, list_unsafe_for_audit, open_unsafe_for_audit,
-    peek_unsafe,
+    Audit, AuditedFile, Component, Reached, UnsafeFile, Verdict, audit, list_unsafe_for_audit,
+    open_unsafe_for_audit, peek_unsafe,
 };
 pub use self::dir::{Entry, SafeDir};
 pub use self::facts::{Facts, FileType};

@@ -11,7 +11,9 @@ use cli::progress::{Progress, Work};
 use cli::{Exit, Format, Io, Report, printable};
 use credential::{Credential, Identity, Label, Record, Secret, State, Timestamp, Verifier, VerifierKind};
 use mapfile::{Detected, Limits};
-use safefile::{Dress, Exception, Kind, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote};
+use safefile::{
+    Dress, Exception, Kind, OpenError, Replacement, Trust, open_unsafe_for_audit, shell_quote, toml_quote,
+};
 use serde_json::json;
 use store::maps::sort::{Line, Policy, Sorter};
 use store::maps::{self, BuildError, Duplicates, Keys, Making, MapType};
@@ -177,9 +179,9 @@ fn write(io: &mut Io, site: &Site, store: &SecretStore, to: &Path, trust: &Trust
     build(io, replacement, sorter, &failed)?;
     if let Some((old, now)) = narrowed {
         let cause = format!("made with mode {now:04o}, not {old:04o} as before");
-        io.warn(
-            &Report::new(Exit::OK, printable::path(to), cause).because("others could read the passwords"),
-        );
+        let report = Report::new(Exit::OK, printable::path(to), cause)
+            .because("others could read the passwords, maybe the program for which it is made");
+        io.warn(&group_reads(to).into_iter().fold(report, Report::mend));
     }
     Ok(tally)
 }
@@ -212,6 +214,15 @@ fn build(
     builder.finish().map_err(not_built)?;
     progress.finish();
     Ok(())
+}
+
+/// The lines that let a group read the file; none where no string of TOML can hold the path.
+fn group_reads(to: &Path) -> Option<String> {
+    let path = toml_quote(std::path::absolute(to).ok()?)?;
+    Some(format!(
+        "for a group that is to read it, in gatepost.toml, and then export again:\n[[file]]\npath = {path}\n\
+         kind = \"secret\"\ngroup_readable = [\"GROUP\"]"
+    ))
 }
 
 /// Of a new file: for its owner alone, or for the group, too, that the configuration lets read it.

@@ -132,6 +132,24 @@ fn misuse_says_what_is_missing() {
     assert_eq!(bench.names(), ["m.db"]);
 }
 
+/// Whatever its name, by its magic number; and what the survey advises works.
+#[test]
+fn a_file_of_any_name_is_converted() {
+    let bench = Bench::new();
+    bench.fresh("below");
+    fixture(&bench, "access.db", "below/nosuffix");
+    fixture(&bench, "access-btree.db", "below/old.hash");
+    let said = run(&mut bench.ours(["--format", "json", "--convert", "below"]), b"").expect(0);
+    let lines = String::from_utf8(said.out).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    for line in lines.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        let command = object["convert"].as_str().unwrap().strip_prefix("makemap ").unwrap();
+        let said = run(&mut bench.ours(command.split(' ')), b"").expect(0);
+        assert!(said.out.starts_with(b"converted 80 records"), "{command}");
+    }
+}
+
 #[test]
 fn a_directory_tells_what_is_in_it() {
     let bench = Bench::new();
