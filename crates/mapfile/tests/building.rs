@@ -20,7 +20,7 @@ const FORMATS: [Format; 2] = [Format::Hash, Format::Btree];
 fn any_number_of_records_reads_back() {
     let mut random = Random::new(0x5eed_0f01);
     let numbers: &[usize] =
-        if need::full() { &[1, 2, 10, 1000, 20_000, 100_000] } else { &[1, 2, 10, 1000, 20_000] };
+        if need::full() { &[1, 2, 10, 1000, 20_000, 300_000] } else { &[1, 2, 10, 1000, 20_000] };
     for &number in numbers {
         for keys in [Keys::Mail, Keys::Starts, Keys::UpTo(2000)] {
             for values in [1, 4, 1000] {
