@@ -34,7 +34,11 @@ pub(crate) fn build(io: &mut Io, host: &Host, target: &Target, building: &Buildi
     let old = if building.append { Some(plan.open_old()?) } else { None };
     let scratch = replacement.scratch().map_err(|error| plan.failed(error))?;
     let mut sorter = Sorter::new(plan.map_type.order(), SORTED_IN_MEMORY, move || Ok(scratch));
-    let taken = old.as_deref().map(|old| plan.take_old(old, &mut sorter)).transpose()?.unwrap_or_default();
+    let taken = old
+        .as_deref()
+        .map(|old| plan.take_old(old, target, &mut sorter, |_| {}))
+        .transpose()?
+        .unwrap_or_default();
     let building = &building.with_keys_of(&taken);
     let duplicates = old.as_deref().map(|old| taken.duplicates(old, building));
     let policy = policy(duplicates, building).map_err(|cause| plan.cannot(cause))?;
@@ -125,12 +129,19 @@ impl<'a> Plan<'a> {
         maps::open_named(&name, Kind::Map, &self.ownership.trust).map_err(|error| self.unreadable(error))
     }
 
-    /// The entries of the old map, for `-o`.
-    fn take_old(&self, old: &dyn Map, sorter: &mut Sorter) -> Result<Taken, Report> {
+    /// The entries of a map that go into the new one; `each` sees them too.
+    fn take_old(
+        &self,
+        old: &dyn Map,
+        source: &Target,
+        sorter: &mut Sorter,
+        mut each: impl FnMut(&Record),
+    ) -> Result<Taken, Report> {
         let mut taken = Taken::default();
         for record in old.records() {
-            let record = record.map_err(|error| opened::damaged(old, self.target, &error))?;
+            let record = record.map_err(|error| opened::damaged(old, source, &error))?;
             if taken.add(&record) {
+                each(&record);
                 sorter.push(&record.key, &record.value, Line::Old).map_err(|error| self.failed(error))?;
             }
         }

@@ -1,14 +1,12 @@
 //! `--convert DIRECTORY`: which files below a directory are Berkeley DB's, what they are, and the command that takes each
 //! out of it. Only magic numbers and keys are looked at; nothing is changed, and no value is shown.
 
-use std::borrow::Cow;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Exit, Format, Io, Report, printable};
-use mapfile::{Detected, Format as FileFormat, Limits, MapReader, Occurrence, PageSource};
-use safefile::{FileType, Kind, Trust, Uid, UnsafeFile, shell_quote};
+use mapfile::{DETECT_OCTETS, Detected, Format as FileFormat, InPlace, Limits, MapReader, Occurrence};
+use safefile::{FileType, Trust, Uid, UnsafeFile, shell_quote};
 use serde_json::json;
 use store::maps::MapType;
 use zeroize::Zeroizing;
@@ -73,56 +71,46 @@ impl Walk {
     }
 
     fn look(&mut self, io: &mut Io, path: &Path) -> Result<(), Report> {
-        let peeked = safefile::peek_unsafe(path, Kind::Map, &self.trust, mapfile::DETECT_OCTETS);
-        let detected = match peeked {
-            Ok(start) => mapfile::detect(&start),
-            Err(error) => {
-                // One that has gone meanwhile is not there.
-                if !error.is_missing() {
-                    self.unread += 1;
-                    io.warn(&error.into());
-                }
-                None
+        let (file, detected) = match self.open(path) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(()),
+            Err(report) => {
+                self.unread += 1;
+                io.warn(&report);
+                return Ok(());
             }
         };
-        let format = match detected.and_then(Detected::format) {
+        let format = match detected.format() {
             Some(FileFormat::Hash) => MapType::Hash,
             Some(FileFormat::Btree) => MapType::Btree,
             _ => return Ok(()),
         };
         self.found += 1;
-        let origin = self.origin(path);
+        let origin = origin(&file);
         self.unread += u64::from(matches!(origin, Origin::Unread(_)));
         tell(io, path, format, &origin)
     }
 
-    /// Who made the file, by its keys.
-    fn origin(&self, path: &Path) -> Origin {
+    /// The file, where its magic number is known; one that has gone meanwhile is not there.
+    fn open(&self, path: &Path) -> Result<Option<(UnsafeFile, Detected)>, Report> {
         let file = match UnsafeFile::open(path, &self.trust) {
-            Ok(file) => InPlace(file),
-            Err(error) => return Origin::Unread(error.to_string()),
+            Err(error) if error.is_missing() => return Ok(None),
+            opened => opened?,
         };
-        match mapfile::open(file, Limits::default()) {
-            Ok(map) => of(&*map),
-            Err(error) => Origin::Unread(error.to_string()),
-        }
+        let mut start = [0; DETECT_OCTETS];
+        let count = file
+            .read_at(&mut start, 0)
+            .map_err(|error| Report::new(Exit::IOERR, printable::path(path), error))?;
+        Ok(mapfile::detect(&start[..count]).map(|detected| (file, detected)))
     }
 }
 
-/// A file of which no more is read than is looked at.
-struct InPlace(UnsafeFile);
-
-impl PageSource for InPlace {
-    fn length(&self) -> u64 {
-        self.0.len()
-    }
-
-    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
-        let mut page = vec![0; octets];
-        match self.0.read_at(&mut page, offset)? {
-            count if count == octets => Ok(page.into()),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
+/// Who made the file, by its keys; no more of it is read than that takes.
+fn origin(file: &UnsafeFile) -> Origin {
+    let read = |page: &mut [u8], offset| file.read_at(page, offset);
+    match mapfile::open(InPlace { octets: file.len(), read }, Limits::default()) {
+        Ok(map) => of(&*map),
+        Err(error) => Origin::Unread(error.to_string()),
     }
 }
 

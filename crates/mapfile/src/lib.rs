@@ -24,7 +24,7 @@ pub use build::{MapBuildError, MapFileBuilder, PageSink, Plan, Volume};
 pub use detect::{DETECT_OCTETS, Detected, detect};
 pub use error::{Fault, Feature, MapFileError, Place};
 pub use lmdb::lmdb_transaction;
-pub use page::{Limits, PageSource, lend};
+pub use page::{InPlace, Limits, PageSource, Whole, lend};
 
 use std::sync::Arc;
 

@@ -55,6 +55,41 @@ pub fn lend(all: &[u8], offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>>
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
+/// A whole file in memory, by whatever holds it: a buffer that is wiped, a mapping.
+pub struct Whole<T>(pub T);
+
+impl<T: AsRef<[u8]> + Send + Sync> PageSource for Whole<T> {
+    fn length(&self) -> u64 {
+        self.0.as_ref().len() as u64
+    }
+
+    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
+        lend(self.0.as_ref(), offset, octets)
+    }
+}
+
+/// An open file of which no more is read than is asked for.
+pub struct InPlace<R> {
+    /// How many octets it has.
+    pub octets: u64,
+    /// Reads from a position until the buffer is full or the file ends; how many octets.
+    pub read: R,
+}
+
+impl<R: Fn(&mut [u8], u64) -> io::Result<usize> + Send + Sync> PageSource for InPlace<R> {
+    fn length(&self) -> u64 {
+        self.octets
+    }
+
+    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
+        let mut page = vec![0; octets];
+        match (self.read)(&mut page, offset)? {
+            count if count == octets => Ok(page.into()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// How much a file may ask for. A walk takes some two bits for each page, two items, and a page for each level
 /// of a tree.
 #[derive(Clone, Copy, Debug)]
@@ -170,4 +205,22 @@ impl Seen {
         *word |= bit;
         Ok(())
     }
+}
+
+/// The first number from `low` up to `high` for which `is` holds, `high` when there is none: bisection, so it has
+/// to hold for all after the first.
+pub(crate) fn first_where(
+    mut low: u16,
+    mut high: u16,
+    is: impl Fn(u16) -> Result<bool, MapFileError>,
+) -> Result<u16, MapFileError> {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is(middle)? {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
 }

@@ -312,18 +312,9 @@ fn damage(octets: &mut Vec<u8>, random: &mut Random) {
             2 => random.below(octets.len()) / 4 * 4,
             _ => random.below(octets.len()),
         };
-        match random.below(4) {
-            0 => octets[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
-            1 => {
-                let other = random.below(octets.len());
-                octets[at] = octets[other];
-            }
-            _ => octets[at] ^= 1 << random.below(8),
-        }
+        random.alter(octets, at);
     }
-    if random.below(40) == 0 {
-        octets.truncate(random.below(octets.len()));
-    }
+    random.cut(octets);
 }
 
 fn read_everything(name: &str, octets: &[u8], keys: &[&[u8]]) {

@@ -1,13 +1,12 @@
 //! A Cyrus sasldb, opened to be read: whole, since its writers write in place, and those of Berkeley DB take no lock.
 
-use std::borrow::Cow;
 use std::fs::TryLockError;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cli::{Exit, Report, printable};
-use mapfile::{DETECT_OCTETS, Detected, Limits, MapFileError, MapReader, PageSource};
+use mapfile::{DETECT_OCTETS, Detected, InPlace, Limits, MapFileError, MapReader, Whole};
 use safefile::SafeFile;
 use zeroize::Zeroizing;
 
@@ -26,7 +25,7 @@ pub(crate) fn read(file: &SafeFile, patience: Duration) -> Result<Box<dyn MapRea
     Err(Report::new(Exit::DATAERR, printable::path(file.path()), error))
 }
 
-fn copied(file: &SafeFile, patience: Duration) -> Result<Whole, Report> {
+fn copied(file: &SafeFile, patience: Duration) -> Result<Copy, Report> {
     let mut start = [0; DETECT_OCTETS];
     let count = file.read_at(&mut start, 0).map_err(|error| failed(file, error))?;
     let octets = match mapfile::detect(&start[..count]) {
@@ -59,11 +58,13 @@ fn copied_under_lock(file: &SafeFile, patience: Duration) -> Result<Vec<u8>, Rep
 /// is whole when no transaction ended while it was made.
 fn copied_between_transactions(file: &SafeFile, patience: Duration) -> Result<Vec<u8>, Report> {
     let end = Instant::now() + patience;
+    let read = |page: &mut [u8], offset| file.read_at(page, offset);
+    let transaction = || mapfile::lmdb_transaction(&InPlace { octets: file.len(), read }).ok();
     loop {
-        let before = mapfile::lmdb_transaction(&InPlace(file)).ok();
+        let before = transaction();
         let octets = file.read_whole(LARGEST);
         // Of a damaged file there is no number; its reader says what is wrong with it.
-        let is_whole = mapfile::lmdb_transaction(&InPlace(file)).ok() == before;
+        let is_whole = transaction() == before;
         match octets {
             Ok(octets) if is_whole => return Ok(octets),
             Ok(_) if Instant::now() >= end => return Err(busy(file)),
@@ -83,7 +84,7 @@ fn failed(file: &SafeFile, error: io::Error) -> Report {
 }
 
 /// Opens the octets and walks over them once: what is found to be damaged later would be half an import.
-fn checked(octets: Whole) -> Result<Box<dyn MapReader>, MapFileError> {
+fn checked(octets: Copy) -> Result<Box<dyn MapReader>, MapFileError> {
     let map = mapfile::open(octets, Limits::default())?;
     for record in map.records() {
         drop(Zeroizing::new(record?.value));
@@ -92,34 +93,7 @@ fn checked(octets: Whole) -> Result<Box<dyn MapReader>, MapFileError> {
 }
 
 /// A file in memory, full of passwords.
-struct Whole(Zeroizing<Vec<u8>>);
-
-impl PageSource for Whole {
-    fn length(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
-        mapfile::lend(&self.0, offset, octets)
-    }
-}
-
-/// A file as it stands at this moment.
-struct InPlace<'f>(&'f SafeFile);
-
-impl PageSource for InPlace<'_> {
-    fn length(&self) -> u64 {
-        self.0.len()
-    }
-
-    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
-        let mut page = vec![0; octets];
-        match self.0.read_at(&mut page, offset)? {
-            count if count == octets => Ok(page.into()),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-}
+type Copy = Whole<Zeroizing<Vec<u8>>>;
 
 /// Several million users.
 const LARGEST: u64 = 1 << 30;

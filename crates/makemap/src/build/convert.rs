@@ -9,7 +9,7 @@ use serde_json::json;
 use store::maps::sort::{Policy, Sorter};
 use store::maps::{self, Duplicates, Map, MapName, MapType, Occurrence, Record, Values, types};
 
-use super::{Line, Plan, SORTED_IN_MEMORY, Taken};
+use super::{Plan, SORTED_IN_MEMORY, Taken};
 use crate::host::Host;
 use crate::opened;
 use crate::options::{Building, Named, Options, Target};
@@ -58,15 +58,11 @@ impl Conversion<'_> {
     /// Reads all records of the old map.
     fn take(&self, io: &mut Io, plan: &Plan<'_>, sorter: &mut Sorter) -> Result<(Taken, Sum), Report> {
         let progress = Progress::begin(io, "entries read", Work::Unknown);
-        let (mut taken, mut sum) = (Taken::default(), Sum::default());
-        for record in self.map.records() {
-            let record = record.map_err(|error| opened::damaged(self.map, self.source, &error))?;
-            if taken.add(&record) {
-                sum.add(self.print.of(&record));
-                sorter.push(&record.key, &record.value, Line::Old).map_err(|error| plan.failed(error))?;
-            }
+        let mut sum = Sum::default();
+        let taken = plan.take_old(self.map, self.source, sorter, |record| {
+            sum.add(self.print.of(record));
             progress.advance(1);
-        }
+        })?;
         progress.finish();
         Ok((taken, sum))
     }

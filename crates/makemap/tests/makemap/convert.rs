@@ -4,12 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::bench::{Bench, run};
 use crate::every_type::{TYPES, WITH_DUPLICATES, sorted};
-use crate::usage::under_etc;
-
-fn fixture(bench: &Bench, name: &str, to: &str) {
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/maps");
-    bench.write(to, &std::fs::read(format!("{fixtures}/{name}")).unwrap());
-}
+use crate::query::fixture;
+use crate::usage::{own_etc, under_etc};
 
 #[test]
 fn every_type_becomes_every_other() {
@@ -96,11 +92,7 @@ fn the_new_map_belongs_to_the_trusted_user_of_sendmail_cf() {
         return;
     }
     let bench = Bench::new();
-    let etc = bench.fresh("etc");
-    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\n");
-    bench.write("etc/group", b"root:x:0:\n");
-    std::fs::create_dir(etc.join("mail")).unwrap();
-    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=4242\n");
+    own_etc(&bench);
     let Some(said) = under_etc(&bench, &["hash", "m"]) else { return };
     said.expect(0);
     for new in ["hash:n", "btree:n", "n.cdb", "n.lmdb"] {

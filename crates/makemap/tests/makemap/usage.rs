@@ -143,6 +143,16 @@ fn a_directory_is_no_sendmail_cf() {
     run(&mut theirs, b"a b\n").expect(0);
 }
 
+/// A directory to be /etc, with a sendmail.cf that names the TrustedUser 4242.
+pub(crate) fn own_etc(bench: &Bench) -> std::path::PathBuf {
+    let etc = bench.fresh("etc");
+    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\n");
+    bench.write("etc/group", b"root:x:0:\n");
+    std::fs::create_dir(etc.join("mail")).unwrap();
+    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=4242\n");
+    etc
+}
+
 /// Runs ours where /etc is this directory, and without `-C`.
 pub(crate) fn under_etc(bench: &Bench, arguments: &[&str]) -> Option<Said> {
     let mut command = need::own_mounts().ok()?;
@@ -156,11 +166,7 @@ fn the_sendmail_cf_of_the_host_is_read_only_for_what_needs_it() {
         return;
     }
     let bench = Bench::new();
-    let etc = bench.fresh("etc");
-    bench.write("etc/passwd", b"root:x:0:0::/root:/bin/sh\n");
-    bench.write("etc/group", b"root:x:0:\n");
-    std::fs::create_dir(etc.join("mail")).unwrap();
-    bench.write("etc/mail/sendmail.cf", b"O TrustedUser=4242\n");
+    let etc = own_etc(&bench);
     let readers: [&[&str]; 4] =
         [&["redb", "m"], &["-o", "-r", "redb", "m"], &["-u", "redb", "m"], &["-q", "a", "redb", "m"]];
     // On a stock Debian /etc/mail belongs to an account of sendmail's, so that nothing in it is safe.

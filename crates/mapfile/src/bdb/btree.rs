@@ -9,7 +9,7 @@ use super::meta::{Meta, damaged};
 use super::overflow::Stored;
 use super::page::{Page, Pages};
 use super::tree::{self, INTERNAL_OCTETS, Leaves, Node, Shape, aligned};
-use crate::page::Seen;
+use crate::page::{Seen, first_where};
 use crate::{Duplicates, Fault, Format, MapFileError, MapReader, Occurrence, PageSource, Record, Records};
 
 /// A btree whose metadata has been checked.
@@ -211,24 +211,6 @@ impl<S: PageSource> Iterator for BtreeRecords<'_, S> {
         }
         step.transpose()
     }
-}
-
-/// The first number from `low` up to `high` for which `is` holds, `high` when there is none: bisection, so it has
-/// to hold for all after the first.
-fn first_where(
-    mut low: u16,
-    mut high: u16,
-    is: impl Fn(u16) -> Result<bool, MapFileError>,
-) -> Result<u16, MapFileError> {
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is(middle)? {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(low)
 }
 
 fn separator<'p>(page: &'p Page<'_>, index: u16) -> Result<Stored<'p>, MapFileError> {

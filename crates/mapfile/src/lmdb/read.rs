@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::NO_PAGE;
 use super::meta::{self, Meta};
 use super::page::{Entry, Kind, Page, Pages, Value};
-use crate::page::Seen;
+use crate::page::{Seen, first_where};
 use crate::{
     Duplicates, Fault, Format, Limits, MapFileError, MapReader, Occurrence, PageSource, Record, Records,
 };
@@ -234,22 +234,4 @@ impl KeyOrder {
 
 fn out_of_order(page: &Page<'_>, index: u16) -> MapFileError {
     page.damaged(Fault::Field("out of the order of the keys: node", u64::from(index)))
-}
-
-/// The first number from `low` up to `high` for which `is` holds, `high` when there is none: bisection, so it has to
-/// hold for all after the first.
-fn first_where(
-    mut low: u16,
-    mut high: u16,
-    is: impl Fn(u16) -> Result<bool, MapFileError>,
-) -> Result<u16, MapFileError> {
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is(middle)? {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(low)
 }

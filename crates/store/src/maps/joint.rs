@@ -8,13 +8,12 @@ mod build;
 mod cache;
 mod locked;
 
-use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapfile::{Format, Limits, MapFileError, MapReader, PageSource};
+use mapfile::{Format, Limits, MapFileError, MapReader, PageSource, Whole};
 use safefile::{SafeFile, Stamp};
 use zeroize::Zeroizing;
 
@@ -182,19 +181,6 @@ impl Map for JointMap {
 
     fn verify(&self) -> Result<u64, MapError> {
         self.records().try_fold(0, |count, record| record.map(|_| count + 1))
-    }
-}
-
-/// A file in memory.
-struct Whole(Zeroizing<Vec<u8>>);
-
-impl PageSource for Whole {
-    fn length(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, octets: usize) -> io::Result<Cow<'_, [u8]>> {
-        mapfile::lend(&self.0, offset, octets)
     }
 }
 
