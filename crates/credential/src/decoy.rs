@@ -11,11 +11,11 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::identity::Identity;
-use crate::policy::{Policy, Salt};
-use crate::record::{ChangedBy, Credential, Label, Record, Timestamp, Verdict};
+use crate::policy::{Iterations, Policy, Salt};
+use crate::record::{ChangedBy, Credential, Label, Occasion, Record, Timestamp, Verdict};
 use crate::secret::Secret;
 use crate::verifier::{
-    Argon2id, CramMd5, DeriveError, DigestMd5, Plain, Scram, Verifier, VerifierKind, Verifiers,
+    Argon2id, CramMd5, DeriveError, DigestMd5, Plain, Scram, ScramHash, Verifier, VerifierKind, Verifiers,
 };
 
 mod shape;
@@ -28,7 +28,10 @@ pub struct DecoyKey([u8; 32]);
 
 /// A record that no password fits.
 #[derive(Debug)]
-pub struct Decoy(Record);
+pub struct Decoy {
+    record: Record,
+    by_plain: Vec<(ScramHash, Iterations, Salt)>,
+}
 
 impl DecoyKey {
     /// How many random octets make a key.
@@ -57,7 +60,8 @@ impl DecoyKey {
             }
         }
         let credential = Credential::new(Label::main(), verifiers, false, Timestamp(0));
-        Decoy(Record::of_one(identity.clone(), credential, Timestamp(0), ChangedBy::default()))
+        let record = Record::of_one(identity.clone(), credential, Timestamp(0), ChangedBy::default());
+        Decoy { record, by_plain: name.by_plain(policy) }
     }
 }
 
@@ -70,12 +74,18 @@ impl fmt::Debug for DecoyKey {
 impl Decoy {
     /// The record, for an exchange that needs its verifiers.
     pub fn record(&self) -> &Record {
-        &self.0
+        &self.record
+    }
+
+    /// Where the policy keeps `plain` and no verifier for SCRAM with this hash: the iterations and the salt that every
+    /// user of this name, real or not, has his keys derived with for one exchange.
+    pub fn scram_by_plain(&self, hash: ScramHash) -> Option<(Iterations, &Salt)> {
+        self.by_plain.iter().find(|(of, ..)| *of == hash).map(|(_, iterations, salt)| (*iterations, salt))
     }
 
     /// Does the work of a check of the policy's verifier, and finds the candidate wrong.
-    pub fn check(&self, candidate: &Secret, now: Timestamp) -> Result<Verdict, DeriveError> {
-        self.0.check(candidate, now)?;
+    pub fn check(&self, candidate: &Secret, occasion: &Occasion) -> Result<Verdict, DeriveError> {
+        self.record.check(candidate, occasion)?;
         Ok(Verdict::Wrong)
     }
 }
@@ -106,6 +116,16 @@ impl<'a> Name<'a> {
             }
             _ => None,
         }
+    }
+
+    /// A salt for each SCRAM that the policy serves from clear text.
+    fn by_plain(&self, policy: &Policy) -> Vec<(ScramHash, Iterations, Salt)> {
+        if !policy.keep.contains(VerifierKind::Plain) {
+            return Vec::new();
+        }
+        let derived = ScramHash::ALL.into_iter().filter(|hash| !policy.keep.contains(hash.kind()));
+        let salt = |hash: ScramHash| Salt::fresh(self.array(&format!("salt by plain {}", hash.kind())));
+        derived.map(|hash| (hash, policy.cost.iterations(hash), salt(hash))).collect()
     }
 
     /// The salt depends on the shape too: where shares shift and the name gets another shape, it looks as if

@@ -120,6 +120,35 @@ impl Identity {
     }
 }
 
+/// An authorization identity: whom somebody wishes to act for (RFC 4422, section 3.4.1). Never empty: that means
+/// oneself, and is told by not having one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuthorizationId(String);
+
+impl AuthorizationId {
+    /// Prepares what a client asked for; `None` where nothing is left of it.
+    pub fn prepare(text: &str) -> Result<Option<Self>, NameError> {
+        let name = prepare(text)?;
+        Ok((!name.is_empty()).then_some(Self(name)))
+    }
+
+    /// The prepared text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names the authentication identity itself, written with its realm or without.
+    pub fn is_of(&self, identity: &Identity) -> bool {
+        Identity::parse(&self.0, &identity.realm).is_ok_and(|named| named.is_same(identity))
+    }
+}
+
+impl fmt::Display for AuthorizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -9,6 +9,7 @@ pub mod client_info;
 pub mod decoy;
 pub mod dovecot;
 pub mod identity;
+pub mod mechanism;
 pub mod password;
 pub mod policy;
 pub mod record;
@@ -18,11 +19,13 @@ pub mod verifier;
 
 pub use client_info::{ClientInfo, ClientInfoError};
 pub use decoy::{Decoy, DecoyKey, Shape, ShapeCounts};
-pub use identity::{Identity, Realm, Username};
+pub use identity::{AuthorizationId, Identity, Realm, Username};
+pub use mechanism::{Mechanism, MechanismSet, Property, PropertySet};
 pub use password::{MAX_PASSWORD, Password, PasswordError};
 pub use policy::{Argon2Cost, Cost, Iterations, KindSet, Policy, Recipe, Salt, Salts};
 pub use record::{
-    ChangedBy, Credential, Label, Network, PlainRule, Record, RecordParts, State, Timestamp, Verdict,
+    ChangedBy, Credential, Label, Network, Occasion, PlainRule, Record, RecordParts, State, Timestamp,
+    Verdict,
 };
 pub use secret::Secret;
-pub use verifier::{DeriveError, Imported, Strength, Verifier, VerifierKind, Verifiers, derive};
+pub use verifier::{DeriveError, Imported, ScramHash, Strength, Verifier, VerifierKind, Verifiers, derive};

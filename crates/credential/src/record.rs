@@ -14,7 +14,7 @@ mod network;
 mod words;
 
 pub use check::{Verdict, check_user};
-pub use credential::{Credential, State};
+pub use credential::{Credential, Occasion, State};
 pub use network::{Network, NetworkError};
 pub use words::{ChangedBy, ChangedByError, Label, LabelError, PlainRule, Timestamp};
 

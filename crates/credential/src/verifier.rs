@@ -28,7 +28,7 @@ pub use cram_md5::CramMd5;
 pub use digest_md5::DigestMd5;
 pub use foreign::{Foreign, ForeignError, Scheme};
 pub use plain::Plain;
-pub use scram::{Scram, ScramError, ScramHash};
+pub use scram::{ClientKeys, Scram, ScramError, ScramHash, ScramKey};
 
 /// The kinds of verifiers, in the order in which PLAIN and LOGIN prefer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,7 +4,7 @@
 use cli::prompt;
 use cli::{Exit, Format, Io, Report, printable};
 use credential::record::check_user;
-use credential::{Secret, Verdict};
+use credential::{Occasion, Secret, Verdict};
 use store::secrets::{Access, Secrets};
 
 use crate::options::{Input, Who};
@@ -21,7 +21,7 @@ pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, input: Input) -> Result<E
     let key = store.decoy_key().map_err(trouble::report)?;
     let decoy = key.record_for(&identity, &counts.shapes, site.policy());
     let record = found.as_ref().map(|stored| &stored.record);
-    let verdict = check_user(record, &decoy, &candidate, site.now)
+    let verdict = check_user(record, &decoy, &candidate, &Occasion::at(site.now))
         .map_err(|error| Report::plain(Exit::OSERR, error))?;
     let is_right = matches!(verdict, Verdict::Right { .. });
     say(io, &identity.to_string(), is_right)?;

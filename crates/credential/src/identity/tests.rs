@@ -70,3 +70,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_authorization_identity_may_be_oneself() {
+    let alice = Identity::parse("alice@Example.org", &Realm::prepare("").unwrap()).unwrap();
+    for (text, is_oneself) in [
+        ("alice", true),
+        ("alice@example.ORG", true),
+        ("alice@", false),
+        ("Alice", false),
+        ("alice@example.com", false),
+        ("alice@example.org@", false),
+    ] {
+        let id = AuthorizationId::prepare(text).unwrap().unwrap();
+        assert_eq!(id.is_of(&alice), is_oneself, "{text}");
+    }
+    assert_eq!(AuthorizationId::prepare("\u{ad}"), Ok(None), "SASLprep maps it to nothing");
+}

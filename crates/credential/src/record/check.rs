@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::decoy::Decoy;
 use crate::password::{MAX_PASSWORD, Password};
-use crate::record::{Credential, Label, Record, Timestamp};
+use crate::record::{Credential, Label, Occasion, Record};
 use crate::secret::Secret;
 use crate::verifier::{DeriveError, Verifier, VerifierKind};
 
@@ -24,23 +24,20 @@ impl Record {
     /// Checks a candidate against the strongest verifier of each usable credential; those that share salt and
     /// cost take one derivation together. The candidate is prepared where the credential was, and compared as
     /// sent where it is [raw](Credential::raw).
-    ///
-    /// From where the candidate comes is not known here: whoever has it from a network asks
-    /// [`Credential::networks`] too.
-    pub fn check(&self, candidate: &Secret, now: Timestamp) -> Result<Verdict, DeriveError> {
-        Ok(self.examine(candidate, now)?.0)
+    pub fn check(&self, candidate: &Secret, occasion: &Occasion) -> Result<Verdict, DeriveError> {
+        Ok(self.examine(candidate, occasion)?.0)
     }
 
     /// The verdict, and the kinds of the derivations that it took.
     fn examine(
         &self,
         candidate: &Secret,
-        now: Timestamp,
+        occasion: &Occasion,
     ) -> Result<(Verdict, Vec<VerifierKind>), DeriveError> {
         let candidate = Candidate::new(candidate);
         let mut answers: Vec<Answer<'_>> = Vec::new();
         let mut verdict = Verdict::Wrong;
-        for credential in self.credentials().iter().filter(|credential| credential.is_usable(now)) {
+        for credential in self.credentials().iter().filter(|credential| credential.is_usable_on(occasion)) {
             let Some(verifier) = credential.verifiers.strongest() else { continue };
             let octets = candidate.for_credential(credential);
             let known = answers.iter().find(|answer| answer.serves(verifier, octets));
@@ -66,24 +63,24 @@ pub fn check_user(
     record: Option<&Record>,
     decoy: &Decoy,
     candidate: &Secret,
-    now: Timestamp,
+    occasion: &Occasion,
 ) -> Result<Verdict, DeriveError> {
-    Ok(examine_user(record, decoy, candidate, now)?.0)
+    Ok(examine_user(record, decoy, candidate, occasion)?.0)
 }
 
 fn examine_user(
     record: Option<&Record>,
     decoy: &Decoy,
     candidate: &Secret,
-    now: Timestamp,
+    occasion: &Occasion,
 ) -> Result<(Verdict, Vec<VerifierKind>), DeriveError> {
     let (verdict, mut spent) = match record {
-        Some(record) => record.examine(candidate, now)?,
+        Some(record) => record.examine(candidate, occasion)?,
         None => (Verdict::Wrong, Vec::new()),
     };
     let is_paid = decoy.record().kinds().strongest().is_none_or(|kind| spent.contains(&kind));
     if verdict == Verdict::Wrong && !is_paid {
-        spent.extend(decoy.record().examine(candidate, now)?.1);
+        spent.extend(decoy.record().examine(candidate, occasion)?.1);
     }
     Ok((verdict, spent))
 }

@@ -1,5 +1,7 @@
 //! One way to log in: a labelled password and what is kept of it.
 
+use std::net::IpAddr;
+
 use crate::record::{Label, Network, Timestamp};
 use crate::verifier::Verifiers;
 
@@ -34,6 +36,23 @@ pub enum State {
     Suspended,
 }
 
+/// When a password is tried, and from where: what decides whether a credential may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occasion {
+    /// The time.
+    pub now: Timestamp,
+    /// The client's address; `None` where nobody can say, or at a terminal of this host: then a credential's networks
+    /// do not count.
+    pub from: Option<IpAddr>,
+}
+
+impl Occasion {
+    /// A time, at no place in particular.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, from: None }
+    }
+}
+
 impl Credential {
     /// A credential that is good from anywhere and for ever.
     pub fn new(label: Label, verifiers: Verifiers, raw: bool, now: Timestamp) -> Self {
@@ -52,5 +71,11 @@ impl Credential {
     /// Whether it may be used at a time: enabled, and not expired.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.state == State::Enabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// Whether it may be used on an occasion: at that time, and from there.
+    pub fn is_usable_on(&self, occasion: &Occasion) -> bool {
+        let is_in = |address| self.networks.iter().any(|network| network.contains(address));
+        self.is_usable(occasion.now) && (self.networks.is_empty() || occasion.from.is_none_or(is_in))
     }
 }

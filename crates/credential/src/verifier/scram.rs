@@ -7,8 +7,8 @@ use std::fmt;
 use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::policy::{CostError, Iterations, Salt, SaltError};
 use crate::verifier::VerifierKind;
@@ -30,8 +30,26 @@ pub struct Scram {
     hash: ScramHash,
     iterations: Iterations,
     salt: Salt,
-    stored_key: Zeroizing<Vec<u8>>,
-    server_key: Zeroizing<Vec<u8>>,
+    stored_key: ScramKey,
+    server_key: ScramKey,
+}
+
+/// What a client makes of a password for SCRAM. ClientKey is enough to log in with.
+#[derive(Debug)]
+pub struct ClientKeys {
+    /// HMAC(SaltedPassword, "Client Key").
+    pub client_key: ScramKey,
+    /// H(ClientKey).
+    pub stored_key: ScramKey,
+    /// HMAC(SaltedPassword, "Server Key").
+    pub server_key: ScramKey,
+}
+
+/// A key or signature of SCRAM: as many octets as the hash has, wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ScramKey {
+    octets: [u8; 64],
+    length: usize,
 }
 
 /// Why parts are no SCRAM verifier.
@@ -82,17 +100,94 @@ impl ScramHash {
             Self::Sha512 => VerifierKind::ScramSha512,
         }
     }
+
+    /// RFC 5802, section 3: all the keys that a client makes of a prepared password, at the cost of `iterations`.
+    pub fn client_keys(self, iterations: u32, salt: &[u8], password: &[u8]) -> ClientKeys {
+        match self {
+            Self::Sha1 => keys::<Sha1>(iterations, salt, password),
+            Self::Sha256 => keys::<Sha256>(iterations, salt, password),
+            Self::Sha512 => keys::<Sha512>(iterations, salt, password),
+        }
+    }
+
+    /// HMAC with this hash (RFC 5802, section 2.2): how both sides sign an exchange.
+    pub fn hmac(self, key: &ScramKey, text: &[u8]) -> ScramKey {
+        match self {
+            Self::Sha1 => hmac::<Sha1>(key.octets(), text),
+            Self::Sha256 => hmac::<Sha256>(key.octets(), text),
+            Self::Sha512 => hmac::<Sha512>(key.octets(), text),
+        }
+    }
+
+    /// H of RFC 5802, section 2.2: what makes StoredKey of ClientKey.
+    pub fn digest(self, key: &ScramKey) -> ScramKey {
+        match self {
+            Self::Sha1 => ScramKey::new(&Sha1::digest(key.octets())),
+            Self::Sha256 => ScramKey::new(&Sha256::digest(key.octets())),
+            Self::Sha512 => ScramKey::new(&Sha512::digest(key.octets())),
+        }
+    }
+}
+
+impl ScramKey {
+    /// A key of its octets, which are at most 64.
+    fn new(octets: &[u8]) -> Self {
+        let mut key = Self::zero(octets.len());
+        key.octets_mut().copy_from_slice(octets);
+        key
+    }
+
+    fn zero(length: usize) -> Self {
+        Self { octets: [0; 64], length }
+    }
+
+    /// A key that came as octets; `None` where they are not as many as the hash has.
+    pub fn from_octets(hash: ScramHash, octets: &[u8]) -> Option<Self> {
+        (octets.len() == hash.octets()).then(|| Self::new(octets))
+    }
+
+    /// The octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        &mut self.octets[..self.length]
+    }
+
+    /// RFC 5802, section 3: ClientProof of ClientKey and ClientSignature, and ClientKey of ClientProof.
+    #[must_use]
+    pub fn xor(&self, other: &Self) -> Self {
+        let mut key = self.clone();
+        key.octets_mut().iter_mut().zip(other.octets()).for_each(|(octet, other)| *octet ^= other);
+        key
+    }
+}
+
+/// In a time that depends on the lengths alone.
+impl ConstantTimeEq for ScramKey {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.octets().ct_eq(other.octets())
+    }
+}
+
+impl fmt::Debug for ScramKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScramKey(…)")
+    }
 }
 
 impl Scram {
     /// Derives the two keys from a password.
     pub fn derive(hash: ScramHash, iterations: Iterations, salt: &Salt, password: &[u8]) -> Self {
-        let (stored_key, server_key) = match hash {
-            ScramHash::Sha1 => keys::<Sha1>(iterations, salt, password),
-            ScramHash::Sha256 => keys::<Sha256>(iterations, salt, password),
-            ScramHash::Sha512 => keys::<Sha512>(iterations, salt, password),
-        };
-        Self { hash, iterations, salt: salt.clone(), stored_key, server_key }
+        let keys = hash.client_keys(iterations.get(), salt.octets(), password);
+        Self {
+            hash,
+            iterations,
+            salt: salt.clone(),
+            stored_key: keys.stored_key,
+            server_key: keys.server_key,
+        }
     }
 
     /// A verifier of its parts, as a store or another server keeps them.
@@ -108,8 +203,8 @@ impl Scram {
                 return Err(ScramError::KeyLength { name, hash, found: key.len() });
             }
         }
-        let own = |key: &[u8]| Zeroizing::new(key.to_vec());
-        Ok(Self { hash, iterations, salt, stored_key: own(stored_key), server_key: own(server_key) })
+        let (stored_key, server_key) = (ScramKey::new(stored_key), ScramKey::new(server_key));
+        Ok(Self { hash, iterations, salt, stored_key, server_key })
     }
 
     /// A verifier of the four texts that Cyrus SASL and Dovecot write, each with its own signs between.
@@ -141,21 +236,23 @@ impl Scram {
     }
 
     /// StoredKey: what a client's proof is checked with.
-    pub fn stored_key(&self) -> &[u8] {
+    pub fn stored_key(&self) -> &ScramKey {
         &self.stored_key
     }
 
     /// ServerKey: what the server proves itself with.
-    pub fn server_key(&self) -> &[u8] {
+    pub fn server_key(&self) -> &ScramKey {
         &self.server_key
     }
 
     pub(crate) fn answer(&self, candidate: &[u8]) -> Zeroizing<Vec<u8>> {
-        Self::derive(self.hash, self.iterations, &self.salt, candidate).stored_key
+        Zeroizing::new(
+            Self::derive(self.hash, self.iterations, &self.salt, candidate).stored_key.octets().to_vec(),
+        )
     }
 
     pub(crate) fn matches(&self, answer: &[u8]) -> bool {
-        self.stored_key.as_slice().ct_eq(answer).into()
+        self.stored_key.octets().ct_eq(answer).into()
     }
 }
 
@@ -168,20 +265,18 @@ impl fmt::Debug for Scram {
     }
 }
 
-type Key = Zeroizing<Vec<u8>>;
-
-/// RFC 5802, section 3: StoredKey and ServerKey.
-fn keys<H: EagerHash + Digest>(iterations: Iterations, salt: &Salt, password: &[u8]) -> (Key, Key) {
-    let mut salted_password = Zeroizing::new(vec![0; <H as Digest>::output_size()]);
-    pbkdf2::pbkdf2_hmac::<H>(password, salt.octets(), iterations.get(), &mut salted_password);
-    let client_key = hmac::<H>(&salted_password, b"Client Key");
-    let stored_key = Zeroizing::new(H::digest(&*client_key).to_vec());
-    (stored_key, hmac::<H>(&salted_password, b"Server Key"))
+/// RFC 5802, section 3: ClientKey, StoredKey and ServerKey.
+fn keys<H: EagerHash + Digest>(iterations: u32, salt: &[u8], password: &[u8]) -> ClientKeys {
+    let mut salted_password = ScramKey::zero(<H as Digest>::output_size());
+    pbkdf2::pbkdf2_hmac::<H>(password, salt, iterations, salted_password.octets_mut());
+    let client_key = hmac::<H>(salted_password.octets(), b"Client Key");
+    let stored_key = ScramKey::new(&H::digest(client_key.octets()));
+    ClientKeys { stored_key, server_key: hmac::<H>(salted_password.octets(), b"Server Key"), client_key }
 }
 
 #[expect(clippy::expect_used, reason = "RFC 2104: HMAC takes a key of any length")]
-fn hmac<H: EagerHash>(key: &[u8], text: &[u8]) -> Key {
+fn hmac<H: EagerHash>(key: &[u8], text: &[u8]) -> ScramKey {
     let mut hmac = <Hmac<H> as KeyInit>::new_from_slice(key).expect("a key of any length");
     hmac.update(text);
-    Zeroizing::new(hmac.finalize().into_bytes().to_vec())
+    ScramKey::new(&hmac.finalize().into_bytes())
 }

@@ -233,8 +233,8 @@ fn scram_of_the_standards() {
     ] {
         let scram = Scram::from_texts(hash, ["4096", salt, stored, server]).unwrap();
         let derived = Scram::derive(hash, scram.iterations(), scram.salt(), b"pencil");
-        assert_eq!(derived.stored_key(), base64(stored), "{hash:?}");
-        assert_eq!(derived.server_key(), base64(server), "{hash:?}");
+        assert_eq!(derived.stored_key().octets(), base64(stored), "{hash:?}");
+        assert_eq!(derived.server_key().octets(), base64(server), "{hash:?}");
         assert!(scram.matches(&scram.answer(b"pencil")) && !scram.matches(&scram.answer(b"Pencil")));
     }
 }

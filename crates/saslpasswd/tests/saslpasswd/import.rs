@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use credential::{Identity, Realm, Secret, Timestamp, Verdict};
+use credential::{Identity, Occasion, Realm, Secret, Timestamp, Verdict};
 use safefile::{Trust, Uid};
 use serde_json::{Value, json};
 use store::Wait;
@@ -534,7 +534,7 @@ fn check_password(store: &SecretStore, number: usize) {
     let identity = Identity::parse(&format!("{name}@{realm}"), &Realm::prepare("").unwrap()).unwrap();
     let record = store.look_up(&identity).unwrap().unwrap().record;
     let verdict =
-        |candidate: &str| record.check(&Secret::copy_of(candidate.as_bytes()), Timestamp(0)).unwrap();
+        |candidate: &str| record.check(&Secret::copy_of(candidate.as_bytes()), &Occasion::at(Timestamp(0))).unwrap();
     assert!(matches!(verdict(&password), Verdict::Right { .. }), "{identity}");
     assert_eq!(verdict(&format!("{password}s")), Verdict::Wrong, "{identity}");
 }

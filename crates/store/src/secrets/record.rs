@@ -182,8 +182,8 @@ fn encode_verifier(body: &mut Writer, verifier: &Verifier) -> Result<(), EncodeE
         Verifier::Scram(scram) => {
             body.u32(scram.iterations().get());
             string(body, scram.salt().octets())?;
-            string(body, scram.stored_key())?;
-            string(body, scram.server_key())?;
+            string(body, scram.stored_key().octets())?;
+            string(body, scram.server_key().octets())?;
         }
         Verifier::Foreign(foreign) => {
             string(body, foreign.scheme().name().as_bytes())?;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use credential::policy::{Argon2Cost, Cost, Iterations};
 use credential::{
-    ChangedBy, Identity, Label, Password, PlainRule, Policy, Realm, Record, Salts, Secret, State, Timestamp,
+    ChangedBy, Identity, Label, Occasion, Password, PlainRule, Policy, Realm, Record, Salts, Secret, State, Timestamp,
     Verdict, VerifierKind,
 };
 use store::StoreError;
@@ -63,7 +63,7 @@ fn run(
 fn logs_in(store: &SecretStore, userid: &str, password: &[u8]) -> bool {
     let identity = credential::Identity::parse(userid, &realm()).unwrap();
     let record = store.get(&identity).unwrap().unwrap_or_else(|| panic!("{userid} is not there"));
-    record.check(&Secret::copy_of(password), Timestamp(2000)).unwrap() != Verdict::Wrong
+    record.check(&Secret::copy_of(password), &Occasion::at(Timestamp(2000))).unwrap() != Verdict::Wrong
 }
 
 fn lines(users: std::ops::Range<u32>) -> String {

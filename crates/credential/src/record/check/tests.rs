@@ -2,10 +2,11 @@ use super::*;
 use crate::decoy::{DecoyKey, ShapeCounts};
 use crate::identity::{Identity, Realm};
 use crate::policy::{Argon2Cost, Cost, Iterations, KindSet, Policy, Recipe, Salts};
-use crate::record::{ChangedBy, State};
+use crate::record::{ChangedBy, State, Timestamp};
 use crate::verifier::{CramMd5, Foreign, Scheme, Verifiers, derive};
 
 const NOW: Timestamp = Timestamp(1000);
+const TODAY: Occasion = Occasion { now: NOW, from: None };
 
 fn label(text: &str) -> Label {
     text.parse().unwrap()
@@ -47,8 +48,8 @@ fn record(credentials: Vec<Credential>) -> Record {
 
 /// The label of the credential that fits, and what it took.
 fn examine(record: &Record, candidate: &[u8]) -> (Option<String>, Vec<VerifierKind>) {
-    let (verdict, spent) = record.examine(&Secret::copy_of(candidate), NOW).unwrap();
-    assert_eq!(record.check(&Secret::copy_of(candidate), NOW).unwrap(), verdict);
+    let (verdict, spent) = record.examine(&Secret::copy_of(candidate), &TODAY).unwrap();
+    assert_eq!(record.check(&Secret::copy_of(candidate), &TODAY).unwrap(), verdict);
     (fitting(verdict), spent)
 }
 
@@ -150,7 +151,7 @@ fn a_failure_costs_the_policys_verifier() {
     let decoy = DecoyKey::new([7; 32]).record_for(&alice(), &ShapeCounts::default(), &policy());
     let examine = |record: Option<&Record>, candidate: &str| {
         let (verdict, spent) =
-            examine_user(record, &decoy, &Secret::copy_of(candidate.as_bytes()), NOW).unwrap();
+            examine_user(record, &decoy, &Secret::copy_of(candidate.as_bytes()), &TODAY).unwrap();
         (fitting(verdict), spent)
     };
     let argon2id = vec![VerifierKind::Argon2id];
@@ -171,4 +172,16 @@ fn a_failure_costs_the_policys_verifier() {
     let theirs = record(vec![foreign("main", "5en6G6MezRroT3XKqkdPOmY/BfQ=")]);
     assert_eq!(examine(Some(&theirs), "secret"), (Some(String::from("main")), foreign_alone));
     assert_eq!(examine(Some(&theirs), "wrong"), (None, both));
+}
+
+#[test]
+fn a_credential_counts_only_from_its_networks() {
+    let mut phone = credential("phone", "argon2id", b"secret");
+    phone.networks = vec!["192.0.2.0/24".parse().unwrap()];
+    let record = record(vec![phone]);
+    for (from, is_right) in [(None, true), (Some("192.0.2.7"), true), (Some("198.51.100.7"), false)] {
+        let occasion = Occasion { from: from.map(|address| address.parse().unwrap()), ..TODAY };
+        let verdict = record.check(&Secret::copy_of(b"secret"), &occasion).unwrap();
+        assert_eq!(verdict != Verdict::Wrong, is_right, "{from:?}");
+    }
 }

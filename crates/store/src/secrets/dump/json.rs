@@ -287,8 +287,8 @@ impl From<&Verifier> for VerifierJson {
                 kind,
                 iterations: Some(scram.iterations().get()),
                 salt: octets(scram.salt().octets()),
-                stored_key: octets(scram.stored_key()),
-                server_key: octets(scram.server_key()),
+                stored_key: octets(scram.stored_key().octets()),
+                server_key: octets(scram.server_key().octets()),
                 ..Self::default()
             },
             Verifier::Foreign(foreign) => Self {

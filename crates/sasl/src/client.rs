@@ -1,0 +1,52 @@
+//! The client's side of an exchange: which mechanism is chosen, how it begins, and what it waits for.
+
+use std::sync::Arc;
+
+use credential::{Mechanism, Password, Secret};
+use zeroize::Zeroizing;
+
+use crate::Entropy;
+use crate::channel::Channel;
+use crate::mechanism::{anonymous, bearer, cram_md5, digest_md5, external, login, plain, scram};
+
+mod failure;
+mod settings;
+mod step;
+
+pub use failure::Failure;
+pub use settings::{Choice, ClearText, Login, Means, NoneFits, Settings};
+pub use step::{AwaitChallenge, AwaitSecret, Outcome, Step};
+
+pub(crate) use settings::Downgrade;
+pub(crate) use step::{ExpectSuccess, Receive, Supply};
+
+/// What every mechanism begins with.
+pub(crate) struct Start {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) channel: Channel,
+    pub(crate) entropy: Entropy,
+}
+
+/// Begins an exchange. The first step is a message to send ([`Step::Send`], without octets where the server speaks
+/// first), or a secret that it needs.
+pub fn begin(choice: Choice, settings: &Arc<Settings>, channel: &Channel, entropy: Entropy) -> Step {
+    let start = Start { settings: Arc::clone(settings), channel: channel.clone(), entropy };
+    match choice.mechanism() {
+        Mechanism::Scram(hash) => scram::connect_unbound(hash, choice.downgrade(), start),
+        Mechanism::ScramPlus(hash) => scram::connect_bound(hash, start),
+        Mechanism::External => external::connect(&start),
+        Mechanism::DigestMd5 => digest_md5::connect(start),
+        Mechanism::CramMd5 => cram_md5::connect(start),
+        Mechanism::OauthBearer => bearer::connect(bearer::Form::OauthBearer, start),
+        Mechanism::Xoauth2 => bearer::connect(bearer::Form::Xoauth2, start),
+        Mechanism::Plain => plain::connect(start),
+        Mechanism::Login => login::connect(start),
+        Mechanism::Anonymous => anonymous::connect(&start),
+    }
+}
+
+/// A password as mechanisms hash it: prepared (RFC 4013) where SASLprep agrees, else as it stands.
+pub(crate) fn prepared(secret: &Secret) -> Zeroizing<Vec<u8>> {
+    let octets = Password::import(secret).map(|password| Zeroizing::new(password.octets().to_vec()));
+    octets.unwrap_or_else(|_| Zeroizing::new(secret.expose().to_vec()))
+}

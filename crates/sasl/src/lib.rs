@@ -1,0 +1,44 @@
+//! SASL (RFC 4422) as machines: octets in, octets and steps out, for servers and for clients.
+//!
+//! An exchange is a value that says what it waits for. A server's yields a [`server::Step`]: a challenge to send, the
+//! record of an identity that it needs, or how it ended; whoever drives it gives back the response or the record, and
+//! gets the next. A client's yields a [`client::Step`]: a message to send, a secret that it needs, or how it ended. What
+//! was handed in is consumed, so that a finished or failed exchange cannot go on.
+//!
+//! There is no thread, clock, socket, file or global state in here, and no randomness: [`Entropy`] is passed in. The
+//! base64 of the protocols around SASL, the cancelling `*` and the reply codes are theirs.
+//!
+//! Who a client says to be is prepared (RFC 4013), looked up and never told apart from somebody who does not exist: for
+//! an absent user, for one who may not log in, and for one who lacks what the mechanism needs, the exchange goes on with
+//! a [decoy](credential::Decoy) and ends where a wrong password ends. Two differences remain: a user with
+//! several credentials costs one short keyed hash for each of them, and a PLAIN check of a `foreign` verifier comes on
+//! top of that of the policy's.
+//!
+//! | mechanism | server | client | source |
+//! | --- | --- | --- | --- |
+//! | SCRAM-SHA-1, -SHA-256, -SHA-512 and -PLUS | yes | yes | RFC 5802, RFC 7677, RFC 5929, RFC 9266 |
+//! | EXTERNAL | yes | yes | RFC 4422, appendix A |
+//! | DIGEST-MD5 with auth, auth-int, auth-conf | yes | yes | RFC 2831 |
+//! | CRAM-MD5 | yes | yes | RFC 2195 |
+//! | PLAIN | yes | yes | RFC 4616 |
+//! | LOGIN | yes | yes | draft-murchison-sasl-login |
+//! | ANONYMOUS | yes | yes | RFC 4505 |
+//! | OAUTHBEARER, XOAUTH2 | no | yes | RFC 7628 |
+
+pub mod channel;
+pub mod client;
+pub mod layer;
+mod mechanism;
+pub mod requirement;
+pub mod server;
+mod wire;
+
+pub use channel::{BindingKind, Channel, ChannelBinding};
+pub use requirement::{LeftOut, Requirements};
+
+/// Random octets for one exchange, drawn by the caller and never used twice: nonces are made of them.
+pub type Entropy = [u8; 32];
+
+/// The longest message of a client that a server reads, and of a server that a client reads, in octets: what RFC 4954,
+/// section 4, lets a line carry (12288 octets of base64). Most mechanisms are content with far less.
+pub const MAX_MESSAGE: usize = 12288 / 4 * 3;

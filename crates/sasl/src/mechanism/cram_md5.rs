@@ -1,0 +1,146 @@
+//! CRAM-MD5 (RFC 2195): the server sends a challenge, the client the HMAC-MD5 of it under the password.
+
+use std::sync::Arc;
+
+use credential::verifier::CramMd5;
+use credential::{Credential, Identity, Mechanism, Secret, Verifier, VerifierKind};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::client::{self, Receive, Supply};
+use crate::server::{Answer, Failure, Outcome, Resolve, Respond, Settings, Start, Step};
+use crate::wire::{hex, utf8};
+
+pub(crate) fn serve(start: &Start<'_>, initial: Option<&[u8]>) -> Step {
+    if initial.is_some() {
+        return Step::Failed(Failure::Malformed("the server speaks first"));
+    }
+    let challenge = challenge(&start.entropy, &start.settings.host);
+    let next = ExpectResponse { settings: Arc::clone(start.settings), challenge: challenge.clone() };
+    Step::challenge(challenge, next)
+}
+
+/// RFC 2195, section 2, after the `msg-id` of RFC 822: digits, which here are all random, and the host.
+fn challenge(entropy: &[u8; 32], host: &str) -> Vec<u8> {
+    let number = |range: std::ops::Range<usize>| {
+        entropy[range].iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet))
+    };
+    format!("<{}.{}@{host}>", number(0..8), number(8..16)).into_bytes()
+}
+
+struct ExpectResponse {
+    settings: Arc<Settings>,
+    challenge: Vec<u8>,
+}
+
+impl Respond for ExpectResponse {
+    fn respond(self: Box<Self>, response: &[u8]) -> Step {
+        Step::of(self.read(response))
+    }
+}
+
+impl ExpectResponse {
+    /// User name, a blank, 32 hexadecimal digits; the name may have blanks itself.
+    fn read(self: Box<Self>, response: &[u8]) -> Result<Step, Failure> {
+        let response = utf8(response).ok_or(Failure::Malformed("not UTF-8"))?;
+        let (name, digits) =
+            response.rsplit_once(' ').ok_or(Failure::Malformed("no blank between name and digest"))?;
+        if name.is_empty() {
+            return Err(Failure::Malformed("no user name"));
+        }
+        let digest: [u8; 32] = digits
+            .to_ascii_lowercase()
+            .into_bytes()
+            .try_into()
+            .map_err(|_| Failure::Malformed("digest has not 32 digits"))?;
+        let identity = self.settings.realms.identity(name)?;
+        let exchange = ExpectRecord { challenge: self.challenge, identity: identity.clone(), digest };
+        Ok(Step::lookup(identity, exchange))
+    }
+}
+
+struct ExpectRecord {
+    challenge: Vec<u8>,
+    identity: Identity,
+    digest: [u8; 32],
+}
+
+impl Resolve for ExpectRecord {
+    fn resolve(self: Box<Self>, answer: &Answer<'_>) -> Step {
+        Step::of(self.check(answer))
+    }
+}
+
+impl ExpectRecord {
+    /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
+    fn check(self: Box<Self>, answer: &Answer<'_>) -> Result<Step, Failure> {
+        let usable = answer.record.iter().flat_map(|record| record.credentials());
+        let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
+        let mut is_served = false;
+        let mut right = None;
+        for credential in usable {
+            let Some(fits) = self.fits(credential) else { continue };
+            is_served = true;
+            if fits && right.is_none() {
+                right = Some(credential.label.clone());
+            }
+        }
+        if !is_served {
+            let decoy = answer.decoy.record().credentials().iter().find_map(|it| self.fits(it));
+            return Err(match decoy {
+                Some(_) => answer.failure_or(Failure::NoVerifier),
+                None => Failure::NotServed,
+            });
+        }
+        let credential = Some(right.ok_or(Failure::WrongPassword)?);
+        Ok(Step::Done(Box::new(Outcome { credential, ..Outcome::of(Mechanism::CramMd5, self.identity) })))
+    }
+
+    /// Whether the digest is that of a credential's password; `None` where it has nothing to tell by.
+    fn fits(&self, credential: &Credential) -> Option<bool> {
+        let get = |kind| credential.verifiers.get(kind);
+        let digest = match get(VerifierKind::CramMd5).or_else(|| get(VerifierKind::Plain))? {
+            Verifier::CramMd5(cram) => cram.digest(&self.challenge),
+            Verifier::Plain(plain) => CramMd5::derive(plain.secret().expose()).digest(&self.challenge),
+            _ => return None,
+        };
+        Some(hex(&digest)[..].ct_eq(&self.digest).into())
+    }
+}
+
+pub(crate) fn connect(start: client::Start) -> client::Step {
+    client::Step::wait(ExpectChallenge { start })
+}
+
+struct ExpectChallenge {
+    start: client::Start,
+}
+
+impl Receive for ExpectChallenge {
+    fn receive(self: Box<Self>, challenge: &[u8]) -> client::Step {
+        if challenge.is_empty() {
+            return client::Step::Failed(client::Failure::Malformed("empty challenge"));
+        }
+        if self.start.settings.login.authorization.is_some() {
+            return client::Step::Failed(client::Failure::Unsayable("an authorization identity"));
+        }
+        client::Step::secret(AskedForPassword { start: self.start, challenge: challenge.to_vec() })
+    }
+}
+
+struct AskedForPassword {
+    start: client::Start,
+    challenge: Vec<u8>,
+}
+
+impl Supply for AskedForPassword {
+    fn supply(self: Box<Self>, secret: &Secret) -> client::Step {
+        let name = &self.start.settings.login.authentication;
+        let digest = CramMd5::derive(&client::prepared(secret)).digest(&self.challenge);
+        let mut response = Zeroizing::new(Vec::with_capacity(name.len() + 33));
+        response.extend_from_slice(name);
+        response.push(b' ');
+        response.extend_from_slice(&hex(&digest)[..]);
+        client::Step::send(response, client::ExpectSuccess::one_sided(Mechanism::CramMd5))
+    }
+}
