@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::{PATIENCE, until};
 
@@ -97,6 +98,8 @@ pub struct Client {
     pub realm: Option<Vec<u8>>,
     /// Whether it keeps its initial response until it is asked for it.
     pub held_back: bool,
+    /// Whether Cyrus may begin DIGEST-MD5 with what its process remembers of the last login at this host.
+    pub again: bool,
     /// The rest.
     pub session: Session,
 }
@@ -378,7 +381,11 @@ impl Talker {
 
     /// Its next line, or nothing when it has ended.
     fn hear(&mut self) -> Option<Vec<u8>> {
-        match self.lines.recv_timeout(PATIENCE) {
+        self.hear_within(PATIENCE)
+    }
+
+    fn hear_within(&mut self, patience: Duration) -> Option<Vec<u8>> {
+        match self.lines.recv_timeout(patience) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {

@@ -37,7 +37,7 @@ struct record {
 };
 
 struct exchange {
-    int is_server, started, silent, success_data;
+    int is_server, started, ended, done, silent, success_data;
     enum { AS_EVER, ALLOW, REFUSE } proxy;
     sasl_conn_t *connection;
     struct text mechanism, service, host, realm, authid, authzid, external;
@@ -189,25 +189,27 @@ static int is_of(const struct record *record, const sasl_server_params_t *server
     return is(&record->user, user, name_length) && is(&record->realm, realm, realm_length);
 }
 
+/* As in a sasldb there is no such user when none of what is wanted is there, and all is well when nothing is wanted. */
 static int look_up(void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned length)
 {
-    int known = 0;
+    int wants = 0, found = 0;
     const struct propval *wanted = server->utils->prop_get(server->propctx);
     (void)context;
     for (; wanted != NULL && wanted->name != NULL; wanted++) {
         /* With an asterisk in front it is wanted of the authentication id. */
         int of_authid = wanted->name[0] == '*';
         if (of_authid == ((flags & SASL_AUXPROP_AUTHZID) != 0)) continue;
+        wants = 1;
         for (size_t i = 0; i < now->record_count; i++) {
             struct record *record = &now->records[i];
             if (!is_of(record, server, user, length)) continue;
-            known = 1;
             if (strcmp(record->property.octets, wanted->name + of_authid) != 0) continue;
+            found = 1;
             if (wanted->values != NULL) server->utils->prop_erase(server->propctx, wanted->name);
             server->utils->prop_set(server->propctx, wanted->name, record->value.octets, (int)record->value.length);
         }
     }
-    return known ? SASL_OK : SASL_NOUSER;
+    return found || !wants ? SASL_OK : SASL_NOUSER;
 }
 
 static int database(const sasl_utils_t *utils, int max_version, int *version, sasl_auxprop_plug_t **plug,
@@ -244,6 +246,7 @@ static void end(void)
     }
     free(now->password);
     memset(now, 0, sizeof *now);
+    puts("well");
 }
 
 /* USER:REALM:PROPERTY:VALUE, the realm `-` for any. */
@@ -359,7 +362,10 @@ static void offer(void)
     int code = sasl_listmech(now->connection, NULL, "", " ", "", &list, NULL, NULL);
     /* Which is how it says that there is none. */
     if (code == SASL_NOMECH) list = "";
-    else if (code != SASL_OK) return answer_failure(code);
+    if (code != SASL_OK && code != SASL_NOMECH) {
+        answer_failure(code);
+        return;
+    }
     printf("offer");
     print_string(list);
     putchar('\n');
@@ -381,6 +387,14 @@ static int step_server(const struct text *input, const char **output, unsigned *
                              length);
 }
 
+/* What the library was not made for, and may not survive. */
+static void answer_too_late_or_early(void)
+{
+    printf("failed %d", SASL_NOTDONE);
+    print_string(now->ended ? "the exchange has ended" : "the exchange has not ended");
+    putchar('\n');
+}
+
 static void answer_done(const char *output, unsigned length)
 {
     const void *authid = NULL, *user = NULL, *ssf = NULL, *max = NULL;
@@ -397,12 +411,18 @@ static void answer_done(const char *output, unsigned length)
 
 static void step(const char *word)
 {
+    if (now->ended) {
+        answer_too_late_or_early();
+        return;
+    }
     struct text input = parse(word);
     const char *output = NULL;
     unsigned length = 0;
     int starts = !now->started;
     int code = now->is_server ? step_server(&input, &output, &length) : step_client(&input, &output, &length);
     now->started = 1;
+    now->ended = code != SASL_CONTINUE;
+    now->done = code == SASL_OK;
     if (code == SASL_OK) {
         answer_done(output, length);
     } else if (code != SASL_CONTINUE) {
@@ -419,6 +439,10 @@ static void step(const char *word)
 
 static void convert(int (*how)(sasl_conn_t *, const char *, unsigned, const char **, unsigned *), const char *word)
 {
+    if (!now->done) {
+        answer_too_late_or_early();
+        return;
+    }
     struct text input = parse(word);
     const char *output = NULL;
     unsigned length = 0;
@@ -439,20 +463,16 @@ static void obey(char *line)
     unsigned long which = number == NULL ? EXCHANGES : strtoul(number, NULL, 10);
     if (which >= EXCHANGES) give_up("no such exchange");
     now = &exchanges[which];
-    if (strcmp(verb, "client") == 0) return begin(0, line);
-    if (strcmp(verb, "server") == 0) return begin(1, line);
-    if (strcmp(verb, "end") == 0) {
-        end();
-        puts("well");
-        return;
-    }
-    if (now->connection == NULL) give_up("that exchange did not begin");
-    if (strcmp(verb, "offer") == 0) return offer();
-    if (line == NULL) give_up("an order without a text");
-    if (strcmp(verb, "step") == 0) return step(line);
-    if (strcmp(verb, "wrap") == 0) return convert(sasl_encode, line);
-    if (strcmp(verb, "unwrap") == 0) return convert(sasl_decode, line);
-    give_up("an unknown order");
+    int begins = strcmp(verb, "client") == 0 || strcmp(verb, "server") == 0;
+    if (!begins && now->connection == NULL && strcmp(verb, "end") != 0) give_up("that exchange did not begin");
+    if (line == NULL) give_up("an order without its words");
+    if (begins) begin(strcmp(verb, "server") == 0, line);
+    else if (strcmp(verb, "offer") == 0) offer();
+    else if (strcmp(verb, "step") == 0) step(line);
+    else if (strcmp(verb, "wrap") == 0) convert(sasl_encode, line);
+    else if (strcmp(verb, "unwrap") == 0) convert(sasl_decode, line);
+    else if (strcmp(verb, "end") == 0) end();
+    else give_up("an unknown order");
 }
 
 int main(int count, char **arguments)

@@ -1,6 +1,32 @@
 //! The command of GNU SASL, a process for each exchange.
 //!
-//! QUIRKS
+//! What it cannot do, as seen of 2.2.0:
+//!
+//! * Of SCRAM it knows SHA-1 and SHA-256, each with a binding too. As a server it has neither EXTERNAL nor ANONYMOUS.
+//! * A binding is `tls-exporter` or `tls-unique`, and it does not know of any where it is told the name of the host, so
+//!   that the driver keeps that back: DIGEST-MD5 cannot have both. With data for a binding it refuses SCRAM without
+//!   one: as a client always, as a server when a client says `y`; `n` it takes.
+//! * Its server has `qop="auth"` only, its client `auth` and `auth-int`. A layer's data are whole lines, one at a time,
+//!   that end with CR LF; what it decodes holds no NUL.
+//! * A password decides; its server takes any name, any authorization id and, of DIGEST-MD5, any realm of a response,
+//!   and does not tell any of them.
+//!
+//! How it differs from others:
+//!
+//! * LOGIN asks for `User Name` and `Password`, without a colon. An empty name or password is a parse error.
+//! * Prepared with SASLprep are: passwords and names of PLAIN at the server; both of CRAM-MD5 and SCRAM at the client,
+//!   the password also at the server. So Roman numeral nine becomes `IX` there, a soft hyphen vanishes, and what is not
+//!   UTF-8 or holds a control character ends the exchange. LOGIN and DIGEST-MD5 take octets as they are.
+//! * DIGEST-MD5 has a blank after each comma, and quotes nothing within quotes: with a `"` in a name or realm nobody can
+//!   parse it, with a `\` a name means another at a Cyrus server, and it does not understand what others quote. Leading
+//!   blanks of a value are lost. It says `charset=utf-8` always; without it, as Cyrus is, a name beyond ASCII is taken
+//!   for Latin-1 and hashed as it came, which fails when the client hashed it converted. Of hashed texts it converts to
+//!   Latin-1 the password alone, never the name or realm.
+//! * Of several realms its client takes the first, or the one that was ordered, offered or not; an empty one cannot be
+//!   ordered, and if none is offered it sends none. `authzid` stands last.
+//! * SCRAM's nonces are 24 characters; the server's salt, if not ordered, 12 octets, and its count, if not ordered, 4096
+//!   (its help says 65536).
+//! * Data that a client says last in an exchange it takes for no more than a sign to go on: it does not look at them.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,6 +45,9 @@ use crate::peer::{PATIENCE, until};
 /// With which it asks for the data of a channel binding, whose name stands before it.
 const QUESTION: &[u8] = b" channel binding: ";
 
+/// With which SMTP says that all is well.
+const WELCOME: &str = "235 welcome";
+
 /// The command.
 #[derive(Debug)]
 pub struct Gsasl(PathBuf);
@@ -33,6 +62,8 @@ pub(super) struct Exchange {
     binding: Option<Binding>,
     /// What it said before it was asked; of a server an initial response makes it superfluous.
     first: Option<Vec<u8>>,
+    /// Whether it began with the name of the mechanism. One that it does not know is no failure to it.
+    knows: bool,
     /// Whether it says nothing before it is asked.
     waits: bool,
     /// How many messages it has sent.
@@ -136,12 +167,12 @@ impl Exchange {
             mechanism: mechanism.trim_end_matches("-PLUS").to_owned(),
             binding: session.binding.clone(),
             first: None,
+            knows: false,
             waits: false,
             sent: 0,
             wire: None,
         };
-        // It begins with the name of the mechanism.
-        exchange.hear();
+        exchange.knows = exchange.hear().is_some_and(|name| name == mechanism.as_bytes());
         exchange
     }
 
@@ -161,6 +192,7 @@ impl Exchange {
             mechanism: mechanism.to_owned(),
             binding: None,
             first: None,
+            knows: true,
             waits: true,
             sent: 0,
             wire: Some(BufReader::new(stream)),
@@ -192,7 +224,9 @@ impl Exchange {
     fn conclude(&mut self, message: Vec<u8>) -> Turn {
         let message = (self.role == Role::Client).then_some(message);
         if self.wire.is_some() {
-            self.say_on_wire("235 welcome");
+            self.say_on_wire(WELCOME);
+            // It repeats what it reads, and only what follows will be data.
+            while self.talker.hear().is_some_and(|line| !line.starts_with(WELCOME.as_bytes())) {}
             return Turn::Done(Done { message, ssf: 1, ..Done::default() });
         }
         match self.answer_to(&[]) {
@@ -204,7 +238,7 @@ impl Exchange {
     /// It has ended: how?
     fn verdict(&mut self, message: Option<Vec<u8>>) -> Turn {
         let (status, complaints) = self.talker.end();
-        if status.success() {
+        if status.success() && self.knows {
             Turn::Done(Done { message, ..Done::default() })
         } else {
             Turn::Failed(Failure { code: None, text: complaints })
@@ -221,11 +255,13 @@ impl Exchange {
         self.hear()
     }
 
-    /// Its next line, questions answered. What goes over a connection it says on its standard output too.
+    /// Its next line, questions answered.
     fn hear(&mut self) -> Option<Vec<u8>> {
         if let Some(wire) = &mut self.wire {
             let mut line = Vec::new();
+            // Whether it ended, or only broke off, its end will tell.
             let _ = wire.read_until(b'\n', &mut line);
+            return (!line.is_empty()).then(|| line.trim_ascii_end().to_vec());
         }
         loop {
             let line = self.talker.hear()?;
