@@ -11,6 +11,7 @@ use crate::program;
 
 pub mod client;
 pub mod postfix;
+pub mod sasl;
 pub mod sendmail;
 pub mod smarthost;
 pub mod world;

@@ -20,6 +20,10 @@ const PEERS: &[(&str, &str)] = &[
     ("m4", "/usr/bin/m4"),
     // With which sendmail and Postfix log in elsewhere.
     ("libsasl2-modules", "sasl2/libplain.so"),
+    // Peers of the mechanisms: a program of ours drives the library, in C.
+    ("gsasl", "/usr/bin/gsasl"),
+    ("libsasl2-dev", "/usr/include/sasl/sasl.h"),
+    ("gcc", "/usr/bin/cc"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
     ("libcdb1", "libcdb.so.1"),
