@@ -13,7 +13,7 @@ mod credential;
 mod network;
 mod words;
 
-pub use check::{Verdict, check_user};
+pub use check::{Check, Verdict, check_user};
 pub use credential::{Credential, Occasion, State};
 pub use network::{Network, NetworkError};
 pub use words::{ChangedBy, ChangedByError, Label, LabelError, PlainRule, Timestamp};

@@ -21,9 +21,9 @@ pub(crate) fn run(io: &mut Io, site: &Site, who: &Who, input: Input) -> Result<E
     let key = store.decoy_key().map_err(trouble::report)?;
     let decoy = key.record_for(&identity, &counts.shapes, site.policy());
     let record = found.as_ref().map(|stored| &stored.record);
-    let verdict = check_user(record, &decoy, &candidate, &Occasion::at(site.now))
+    let check = check_user(record, &decoy, &candidate, &Occasion::at(site.now))
         .map_err(|error| Report::plain(Exit::OSERR, error))?;
-    let is_right = matches!(verdict, Verdict::Right { .. });
+    let is_right = matches!(check.verdict, Verdict::Right { .. });
     say(io, &identity.to_string(), is_right)?;
     Ok(if is_right { Exit::OK } else { WRONG })
 }

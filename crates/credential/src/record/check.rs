@@ -57,6 +57,15 @@ impl Record {
     }
 }
 
+/// What a check of a user came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Whether it was the password.
+    pub verdict: Verdict,
+    /// The kinds of the verifiers that were derived for it, in order: what it cost.
+    pub derivations: Vec<VerifierKind>,
+}
+
 /// Checks a candidate for a user who may be absent, at a cost that does not tell: a failure costs a check of
 /// the policy's verifier, by the decoy where the record has none of its kind or may not be used.
 pub fn check_user(
@@ -64,25 +73,16 @@ pub fn check_user(
     decoy: &Decoy,
     candidate: &Secret,
     occasion: &Occasion,
-) -> Result<Verdict, DeriveError> {
-    Ok(examine_user(record, decoy, candidate, occasion)?.0)
-}
-
-fn examine_user(
-    record: Option<&Record>,
-    decoy: &Decoy,
-    candidate: &Secret,
-    occasion: &Occasion,
-) -> Result<(Verdict, Vec<VerifierKind>), DeriveError> {
-    let (verdict, mut spent) = match record {
+) -> Result<Check, DeriveError> {
+    let (verdict, mut derivations) = match record {
         Some(record) => record.examine(candidate, occasion)?,
         None => (Verdict::Wrong, Vec::new()),
     };
-    let is_paid = decoy.record().kinds().strongest().is_none_or(|kind| spent.contains(&kind));
+    let is_paid = decoy.record().kinds().strongest().is_none_or(|kind| derivations.contains(&kind));
     if verdict == Verdict::Wrong && !is_paid {
-        spent.extend(decoy.record().examine(candidate, occasion)?.1);
+        derivations.extend(decoy.record().examine(candidate, occasion)?.1);
     }
-    Ok((verdict, spent))
+    Ok(Check { verdict, derivations })
 }
 
 /// What somebody says the password is.

@@ -49,11 +49,8 @@ impl AskedForToken {
         let mut header = String::from("n,a=");
         let name = login.authorization.as_deref().unwrap_or(&login.authentication);
         push_saslname(&mut header, utf8(name).ok_or(Failure::Unsayable("a name that is not UTF-8"))?);
-        header.push_str(",\u{1}");
-        header.push_str(&format!("host={}\u{1}", settings.host));
-        if let Some(port) = settings.port {
-            header.push_str(&format!("port={port}\u{1}"));
-        }
+        let port = settings.port.map(|port| format!("port={port}\u{1}")).unwrap_or_default();
+        let header = format!("{header},\u{1}host={}\u{1}{port}", settings.host);
         Ok(with_token(header.as_bytes(), token))
     }
 
@@ -70,7 +67,9 @@ impl AskedForToken {
 fn with_token(header: &[u8], token: &Secret) -> Zeroizing<Vec<u8>> {
     let parts = [header, b"auth=Bearer ", token.expose(), b"\x01\x01"];
     let mut message = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-    parts.iter().for_each(|part| message.extend_from_slice(part));
+    for part in parts {
+        message.extend_from_slice(part);
+    }
     message
 }
 

@@ -41,7 +41,7 @@ impl Respond for ExpectResponse {
 
 impl ExpectResponse {
     /// User name, a blank, 32 hexadecimal digits; the name may have blanks itself.
-    fn read(self: Box<Self>, response: &[u8]) -> Result<Step, Failure> {
+    fn read(self, response: &[u8]) -> Result<Step, Failure> {
         let response = utf8(response).ok_or(Failure::Malformed("not UTF-8"))?;
         let (name, digits) =
             response.rsplit_once(' ').ok_or(Failure::Malformed("no blank between name and digest"))?;
@@ -73,7 +73,7 @@ impl Resolve for ExpectRecord {
 
 impl ExpectRecord {
     /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
-    fn check(self: Box<Self>, answer: &Answer<'_>) -> Result<Step, Failure> {
+    fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
         let usable = answer.record.iter().flat_map(|record| record.credentials());
         let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;

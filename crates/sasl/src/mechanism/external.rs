@@ -1,6 +1,6 @@
 //! EXTERNAL (RFC 4422, appendix A): the transport says who it is; the client, at most, whom it wishes to act for.
 
-use credential::{AuthorizationId, Identity, Mechanism};
+use credential::{AuthorizationId, Identity, Mechanism, Record};
 use zeroize::Zeroizing;
 
 use crate::client;
@@ -31,7 +31,7 @@ impl Respond for ExpectMessage {
 }
 
 impl ExpectMessage {
-    fn read(self: Box<Self>, authzid: &[u8]) -> Result<Step, Failure> {
+    fn read(self, authzid: &[u8]) -> Result<Step, Failure> {
         let authzid = utf8(authzid).ok_or(Failure::Malformed("authorization identity is not UTF-8"))?;
         if authzid.contains('\0') {
             return Err(Failure::Malformed("authorization identity holds a NUL"));
@@ -50,7 +50,7 @@ struct ExpectRecord {
 impl Resolve for ExpectRecord {
     /// No password is asked for, but somebody who was locked out does not come in by a certificate.
     fn resolve(self: Box<Self>, answer: &Answer<'_>) -> Step {
-        let credentials = answer.record.map(|record| record.credentials()).unwrap_or_default();
+        let credentials = answer.record.map(Record::credentials).unwrap_or_default();
         if !credentials.iter().any(|credential| credential.is_usable_on(&answer.occasion)) {
             return Step::Failed(answer.failure_or(Failure::NotUsable));
         }

@@ -87,7 +87,7 @@ impl Respond for ExpectClientFirst {
 }
 
 impl ExpectClientFirst {
-    fn read(self: Box<Self>, octets: &[u8]) -> Result<Step, Failure> {
+    fn read(self, octets: &[u8]) -> Result<Step, Failure> {
         let text = utf8(octets).ok_or(Failure::Malformed("not UTF-8"))?;
         let first = ClientFirst::parse(text)?;
         if first.username.is_empty() {
@@ -179,8 +179,8 @@ impl Respond for ExpectClientFinal {
 }
 
 impl ExpectClientFinal {
-    fn read(self: Box<Self>, octets: &[u8]) -> Result<Step, Failure> {
-        let Self { hash, name, identity, authorization, binding, nonce, mut said, keys } = *self;
+    fn read(self, octets: &[u8]) -> Result<Step, Failure> {
+        let Self { hash, name, identity, authorization, binding, nonce, mut said, keys } = self;
         let text = utf8(octets).ok_or(Failure::Malformed("not UTF-8"))?;
         let last = ClientFinal::parse(text)?;
         if last.nonce != nonce {
@@ -264,7 +264,7 @@ impl Receive for ExpectServerFirst {
 }
 
 impl ExpectServerFirst {
-    fn read(self: Box<Self>, octets: &[u8]) -> Result<client::Step, client::Failure> {
+    fn read(self, octets: &[u8]) -> Result<client::Step, client::Failure> {
         let text = utf8(octets).ok_or(client::Failure::Malformed("not UTF-8"))?;
         let first = ServerFirst::parse(text)?;
         let extension = first.nonce.strip_prefix(self.nonce.as_str());
@@ -330,7 +330,7 @@ impl Receive for ExpectServerFinal {
 }
 
 impl ExpectServerFinal {
-    fn read(self: Box<Self>, octets: &[u8]) -> Result<client::Step, client::Failure> {
+    fn read(self, octets: &[u8]) -> Result<client::Step, client::Failure> {
         let text = utf8(octets).ok_or(client::Failure::Malformed("not UTF-8"))?;
         let signature = match ServerFinal::parse(text)? {
             ServerFinal::Signature(signature) => signature,
@@ -346,3 +346,6 @@ impl ExpectServerFinal {
         Ok(client::Step::send(Zeroizing::new(Vec::new()), client::ExpectSuccess::of(self.outcome)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,7 +250,7 @@ impl Answer<'_> {
 /// Checks a password as PLAIN and LOGIN do: against the strongest verifier of each credential, at a cost that does not
 /// tell whether there is such a user ([`check_user`]). The outer error is our own trouble.
 pub fn verify(answer: &Answer<'_>, password: &Secret) -> Result<Result<Label, Failure>, DeriveError> {
-    Ok(match check_user(answer.record, answer.decoy, password, &answer.occasion)? {
+    Ok(match check_user(answer.record, answer.decoy, password, &answer.occasion)?.verdict {
         Verdict::Right { label } => Ok(label),
         Verdict::Wrong => Err(answer.failure_or(Failure::WrongPassword)),
     })

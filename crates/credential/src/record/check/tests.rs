@@ -150,9 +150,8 @@ fn no_password_is_empty_over_long_or_has_a_nul() {
 fn a_failure_costs_the_policys_verifier() {
     let decoy = DecoyKey::new([7; 32]).record_for(&alice(), &ShapeCounts::default(), &policy());
     let examine = |record: Option<&Record>, candidate: &str| {
-        let (verdict, spent) =
-            examine_user(record, &decoy, &Secret::copy_of(candidate.as_bytes()), &TODAY).unwrap();
-        (fitting(verdict), spent)
+        let check = check_user(record, &decoy, &Secret::copy_of(candidate.as_bytes()), &TODAY).unwrap();
+        (fitting(check.verdict), check.derivations)
     };
     let argon2id = vec![VerifierKind::Argon2id];
     let foreign_alone = vec![VerifierKind::Foreign];

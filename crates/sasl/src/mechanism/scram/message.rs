@@ -196,7 +196,7 @@ pub(super) fn client_first_bare(username: &str, nonce: &str) -> String {
 pub(super) fn server_first(nonces: [&str; 2], salt: &[u8], iterations: u32) -> String {
     let mut text = String::with_capacity(128);
     text.push_str("r=");
-    nonces.iter().for_each(|nonce| text.push_str(nonce));
+    text.extend(nonces);
     text.push_str(",s=");
     push_base64(&mut text, salt);
     text.push_str(",i=");
