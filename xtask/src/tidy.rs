@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("safefile", &[]),
     ("mapfile", &[]),
     ("sasl", &["credential"]),
+    ("wire", &["credential", "sasl"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
     ("cli", &["credential", "safefile"]),

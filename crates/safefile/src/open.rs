@@ -48,6 +48,10 @@ impl SafeFile {
         Request { path, kind, trust }.open_file(OFlags::RDWR)
     }
 
+    pub(crate) fn judged(path: &Path, kind: Kind, file: File, facts: Facts, stamp: Stamp) -> Self {
+        Self { path: path.to_owned(), kind, file, facts, stamp }
+    }
+
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         &self.path

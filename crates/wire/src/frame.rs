@@ -1,0 +1,119 @@
+//! Messages on a stream: four octets of length, little-endian, then the message.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::{MAX_MESSAGE, WireError, from_octets, to_octets};
+
+/// Puts a message behind what is to be sent.
+pub fn push<T: Serialize>(message: &T, out: &mut Zeroizing<Vec<u8>>) -> Result<(), WireError> {
+    let octets = to_octets(message)?;
+    let length = u32::try_from(octets.len()).map_err(|_| WireError::TooLong)?;
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&octets);
+    Ok(())
+}
+
+/// Takes messages out of a stream. After an error there is no next message: whoever has written that is not to be talked to.
+#[derive(Default)]
+pub struct Decoder {
+    buffer: Zeroizing<Vec<u8>>,
+    /// How much of the buffer was taken.
+    taken: usize,
+}
+
+impl Decoder {
+    /// Takes what was read.
+    pub fn feed(&mut self, octets: &[u8]) {
+        if self.taken > 0 {
+            self.buffer.copy_within(self.taken.., 0);
+            let left = self.buffer.len() - self.taken;
+            self.buffer.truncate(left);
+            self.taken = 0;
+        }
+        if self.buffer.capacity() - self.buffer.len() < octets.len() {
+            // By hand, so that the old buffer is wiped: it may hold a password.
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (self.buffer.len() + octets.len())));
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// The next message, if it is there as a whole.
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
+        let rest = &self.buffer[self.taken..];
+        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > MAX_MESSAGE {
+            return Err(WireError::TooLong);
+        }
+        let Some(message) = rest.get(..length) else { return Ok(None) };
+        let message = from_octets(message)?;
+        self.taken += 4 + length;
+        Ok(Some(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{SecretOctets, SessionId, ToKeeper};
+
+    fn shown(message: &ToKeeper) -> String {
+        match message {
+            ToKeeper::Respond { session, octets } => format!("{session} {:?}", octets.expose()),
+            other => format!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_out_as_they_went_in(
+            responses in prop::collection::vec((any::<u64>(), prop::collection::vec(any::<u8>(), 0..200)), 1..6),
+            piece in 1..50_usize,
+        ) {
+            let messages: Vec<_> = responses
+                .iter()
+                .map(|(session, octets)| ToKeeper::Respond { session: SessionId(*session), octets: SecretOctets::copy_of(octets) })
+                .collect();
+            let mut stream = Zeroizing::new(Vec::new());
+            messages.iter().for_each(|message| push(message, &mut stream).unwrap());
+            let mut decoder = Decoder::default();
+            let mut found = Vec::new();
+            for piece in stream.chunks(piece) {
+                decoder.feed(piece);
+                while let Some(message) = decoder.next::<ToKeeper>().unwrap() {
+                    found.push(shown(&message));
+                }
+            }
+            prop_assert_eq!(found, messages.iter().map(shown).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn whatever_comes_is_a_message_or_an_error(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut decoder = Decoder::default();
+            decoder.feed(&octets);
+            while let Ok(Some(_)) = decoder.next::<ToKeeper>() {}
+        }
+    }
+
+    #[test]
+    fn a_length_is_bounded_before_it_is_waited_for() {
+        let mut decoder = Decoder::default();
+        decoder.feed(&u32::MAX.to_le_bytes());
+        assert_eq!(decoder.next::<ToKeeper>().unwrap_err(), WireError::TooLong);
+        let long =
+            ToKeeper::Respond { session: SessionId(1), octets: SecretOctets::copy_of(&vec![0; MAX_MESSAGE]) };
+        assert_eq!(push(&long, &mut Zeroizing::new(Vec::new())), Err(WireError::TooLong));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let message = ToKeeper::Respond { session: SessionId(1), octets: SecretOctets::copy_of(b"pencil") };
+        assert!(!format!("{message:?}").contains("pencil") && !format!("{message:?}").contains("112"));
+    }
+}

@@ -1,0 +1,258 @@
+//! The only words between the processes of the daemon. The front, which parses what strangers send, can say what stands in
+//! [`ToKeeper`] and [`ToOpener`], and nothing else: there is no word to ask for a verifier, a record or a path.
+//!
+//! Messages are postcard's form of the types below. On a stream each has its length in front ([`frame`]); on a socket of
+//! packets each is a packet. Every length is bounded before anything is allocated by it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub mod frame;
+mod octets;
+
+pub use octets::SecretOctets;
+
+/// The longest message, in octets: a response of SASL, which RFC 4954 bounds by 12288 octets of base64, and its frame.
+pub const MAX_MESSAGE: usize = 32 * 1024;
+
+/// An SMTP session, numbered by the front; never twice in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub u64);
+
+/// Which `[[listen]]` block a session came by, counted from 0 in the order of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ListenerId(pub u16);
+
+/// Which version of the configuration a message speaks of: opener, keeper and front count alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Generation(pub u32);
+
+/// From the front to the keeper.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToKeeper {
+    /// Which mechanisms may be listed over such a channel? Answered by [`ToFront::Offered`].
+    Offer {
+        /// Repeated in the answer.
+        request: u32,
+        /// By which listener.
+        listener: ListenerId,
+        /// Over what.
+        channel: Channel,
+    },
+    /// A client begins to log in. A session has one exchange at a time; a new one takes the place of the old.
+    Begin {
+        /// Whose.
+        session: SessionId,
+        /// By which listener.
+        listener: ListenerId,
+        /// Over what.
+        channel: Channel,
+        /// Where the client is, if the transport says.
+        client: Option<IpAddr>,
+        /// The mechanism as the client wrote it; at most 20 octets count.
+        mechanism: String,
+        /// The initial response.
+        initial: Option<SecretOctets>,
+    },
+    /// The client's answer to a challenge.
+    Respond {
+        /// Whose.
+        session: SessionId,
+        /// What it sent, without base64.
+        octets: SecretOctets,
+    },
+    /// The client cancelled its exchange, or is gone.
+    Cancel {
+        /// Whose.
+        session: SessionId,
+    },
+}
+
+/// From the keeper to the front.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToFront {
+    /// What may be listed.
+    Offered {
+        /// Of [`ToKeeper::Offer`].
+        request: u32,
+        /// The names, the preferred first.
+        mechanisms: Vec<String>,
+        /// What was left out, and why, for the log.
+        left_out: Vec<(String, String)>,
+    },
+    /// What was offered may no longer be true: ask again before the next EHLO is answered.
+    OffersChanged,
+    /// Send this challenge.
+    Challenge {
+        /// To whom.
+        session: SessionId,
+        /// What to send, without base64.
+        octets: Vec<u8>,
+    },
+    /// The client is who it says, and may act for whom it wishes to.
+    LoggedIn {
+        /// Which client.
+        session: SessionId,
+        /// Who it is.
+        login: Login,
+    },
+    /// It is not, or nobody can tell.
+    Refused {
+        /// Which client.
+        session: SessionId,
+        /// What it may be told.
+        class: Class,
+        /// How long the reply is held back, in milliseconds.
+        hold_ms: u32,
+    },
+}
+
+/// The transport below a login, as the front sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its strength in bits; 0 without TLS.
+    pub ssf: u32,
+    /// What a client certificate that was verified says.
+    pub identity: Option<String>,
+    /// `tls-exporter` (RFC 9266).
+    pub exporter: Option<[u8; 32]>,
+    /// `tls-server-end-point` (RFC 5929).
+    pub end_point: Option<Vec<u8>>,
+}
+
+/// Who has logged in, and how: sendmail's {auth_authen}, {auth_author}, {auth_type} and {auth_ssf}.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// The authentication identity, `user@realm`; `anonymous` for nobody in particular.
+    pub authentication: String,
+    /// The authorization identity: the same, or whom it acts for.
+    pub authorization: String,
+    /// The mechanism.
+    pub mechanism: String,
+    /// The strength of the security layer in bits; 0 without one.
+    pub ssf: u32,
+    /// The security layer, if there is one: keys and limits of this session.
+    pub layer: Option<SecretOctets>,
+    /// Whether somebody has logged in at all (ANONYMOUS has not).
+    pub is_somebody: bool,
+}
+
+/// What a client may be told of a login that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    /// The message makes no sense.
+    Malformed,
+    /// No such mechanism here and now.
+    NotOffered,
+    /// Not who he says.
+    Refused,
+    /// Trouble of ours.
+    Temporary,
+    /// Too many failures from there: later.
+    Later,
+}
+
+/// From keeper or front to the opener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToOpener {
+    /// Open a file of the configuration again.
+    Open {
+        /// Repeated in the answer.
+        request: u32,
+        /// Its index among the files of the configuration.
+        file: u16,
+    },
+    /// The asker is ready.
+    Ready,
+    /// The asker is alive, and knows this configuration.
+    Alive(Generation),
+}
+
+/// From the opener to keeper or front. A file or socket comes with the packet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromOpener {
+    /// Here it is: opened for reading, its whole path judged.
+    Opened {
+        /// Of [`ToOpener::Open`].
+        request: u32,
+    },
+    /// It is not: why, in authcheck's words.
+    Refused {
+        /// Of [`ToOpener::Open`].
+        request: u32,
+        /// Whether there is no such file.
+        is_missing: bool,
+        /// What is wrong, where, and what mends it.
+        words: String,
+    },
+    /// A listening socket of this listener.
+    Listener(ListenerId),
+    /// The connection to the other of keeper and front.
+    Peer,
+    /// The configuration, as text that was read from a safe file and found without fault.
+    Configuration {
+        /// Its number.
+        generation: Generation,
+        /// The path it was read from, as it is shown.
+        path: String,
+        /// What it says.
+        text: String,
+    },
+    /// Finish what is under way, and end.
+    ShutDown,
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl From<&Channel> for sasl::Channel {
+    fn from(channel: &Channel) -> Self {
+        let mut known = Self::layered(channel.ssf);
+        if let Some(identity) = &channel.identity {
+            known = known.with_identity(identity.clone());
+        }
+        if let Some(data) = channel.exporter {
+            known = known.with_binding(sasl::BindingKind::TlsExporter, data);
+        }
+        if let Some(data) = &channel.end_point {
+            known = known.with_binding(sasl::BindingKind::TlsServerEndPoint, data.clone());
+        }
+        known
+    }
+}
+
+/// Encodes a message in a buffer that is wiped.
+pub fn to_octets<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    let mut buffer = Zeroizing::new(vec![0; MAX_MESSAGE]);
+    let length = postcard::to_slice(message, &mut buffer).map_err(|_| WireError::TooLong)?.len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// Decodes a message, which must fill its octets.
+pub fn from_octets<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, WireError> {
+    if octets.len() > MAX_MESSAGE {
+        return Err(WireError::TooLong);
+    }
+    match postcard::take_from_bytes(octets) {
+        Ok((message, [])) => Ok(message),
+        Ok(_) | Err(_) => Err(WireError::Malformed),
+    }
+}
+
+/// Why a message was not sent or taken. Whoever gets one from another process of the daemon does not talk to it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Above [`MAX_MESSAGE`].
+    #[error("message between processes is longer than {MAX_MESSAGE} octets")]
+    TooLong,
+    /// No such message.
+    #[error("message between processes is malformed")]
+    Malformed,
+}
