@@ -24,6 +24,35 @@
 //! | LOGIN | yes | yes | draft-murchison-sasl-login |
 //! | ANONYMOUS | yes | yes | RFC 4505 |
 //! | OAUTHBEARER, XOAUTH2 | no | yes | RFC 7628 |
+//!
+//! # Held against others
+//!
+//! Our client at servers of Cyrus SASL 2.1.28 and GNU SASL 2.2.0, and their clients at our server, really run, with random
+//! names, realms, passwords, authorization identities and channels: how often somebody was let in, and how often refused,
+//! by both sides alike (`tests/peers`).
+//!
+//! | mechanism | Cyrus SASL as server | as client | GNU SASL as server | as client |
+//! | --- | --- | --- | --- | --- |
+//! | SCRAM-SHA-512-PLUS | 64 + 224 | 79 + 209 | - | - |
+//! | SCRAM-SHA-256-PLUS | 62 + 226 | 80 + 208 | 17 + 55 | 14 + 58 |
+//! | SCRAM-SHA-1-PLUS | 62 + 226 | 63 + 225 | 13 + 59 | 18 + 54 |
+//! | SCRAM-SHA-512 | 73 + 119 | 74 + 118 | - | - |
+//! | SCRAM-SHA-256 | 63 + 129 | 72 + 120 | 18 + 30 | 14 + 34 |
+//! | SCRAM-SHA-1 | 55 + 137 | 79 + 113 | 16 + 32 | 15 + 33 |
+//! | EXTERNAL | 71 + 25 | 78 + 18 | - | 21 + 3 |
+//! | CRAM-MD5 | 84 + 108 | 77 + 115 | 23 + 25 | 13 + 35 |
+//! | PLAIN | 73 + 119 | 78 + 114 | 16 + 32 | 20 + 28 |
+//! | LOGIN | 86 + 106 | 79 + 113 | 24 + 24 | 19 + 29 |
+//! | ANONYMOUS | 96 + 0 | 94 + 2 | - | 21 + 3 |
+//!
+//! Refused is who has a wrong password or is bound to another channel, and with the right ones:
+//!
+//! - a name that RFC 4013 refuses is no name to our server;
+//! - a trace with a control character is none to our server (RFC 4505);
+//! - Cyrus SASL hashes and compares octets, where we prepare (RFC 4013) what is hashed or looked up;
+//! - Cyrus SASL takes white space off both ends of a name;
+//! - the policy of the server lets nobody act for another;
+//! - GNU SASL ends an exchange with a name or password that RFC 4013 refuses.
 
 pub mod channel;
 pub mod client;

@@ -98,7 +98,13 @@ impl Site {
         self
     }
 
-    pub(crate) fn add(&mut self, identity: Identity, kinds: KindSet, password: &str, recipe: &Recipe) {
+    pub(crate) fn add(
+        &mut self,
+        identity: Identity,
+        kinds: KindSet,
+        password: impl AsRef<[u8]>,
+        recipe: &Recipe,
+    ) {
         let mut record = Record::new(identity.clone(), NOW, ChangedBy::default());
         record.put(credential(&Label::main(), &identity, kinds, password, recipe)).unwrap();
         self.users.push(record);
@@ -139,10 +145,10 @@ pub(crate) fn credential(
     label: &Label,
     identity: &Identity,
     kinds: KindSet,
-    password: &str,
+    password: impl AsRef<[u8]>,
     recipe: &Recipe,
 ) -> Credential {
-    let password = Password::import(&Secret::copy_of(password.as_bytes())).unwrap();
+    let password = Password::import(&Secret::copy_of(password.as_ref())).unwrap();
     let verifiers = derive(kinds, identity, &password, recipe).unwrap();
     Credential::new(label.clone(), verifiers, password.is_raw(), NOW)
 }
