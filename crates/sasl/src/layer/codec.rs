@@ -203,8 +203,8 @@ impl Unwrap {
         Ok(())
     }
 
-    /// The packet, without its length, that octets begin with; `None` if it is not whole.
-    fn whole<'a>(&self, octets: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, LayerError> {
+    /// The packet that octets begin with; `None` if it is not whole.
+    fn whole<'a>(&self, octets: &'a [u8]) -> Result<Option<Split<'a>>, LayerError> {
         let Some((length, rest)) = octets.split_first_chunk() else { return Ok(None) };
         let length = self.checked(u32::from_be_bytes(*length))?;
         Ok(rest.split_at_checked(length))
@@ -324,6 +324,9 @@ impl fmt::Debug for Unwrap {
         f.write_str("Unwrap(…)")
     }
 }
+
+/// A packet without its length, and what stands behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
 
 /// The octets of a packet's length.
 const LENGTH: usize = 4;
