@@ -1,48 +1,34 @@
-//! SASL mechanisms by name: which there are, and which verifier each needs. What they do is not known here.
+//! SASL mechanisms by the names in a configuration: which we can offer, and which verifier each needs.
 
 use config::Config;
-use credential::VerifierKind;
+use credential::{Mechanism, VerifierKind};
 
-/// Whether Gatepost has this mechanism, by its name in upper case.
+/// Whether Gatepost can offer this mechanism.
 pub(crate) fn exists(name: &str) -> bool {
-    MECHANISMS.iter().any(|(known, _)| *known == name)
+    known(name).is_some()
 }
 
 /// The verifier without which a mechanism cannot be offered; PLAIN and LOGIN do with any.
 pub(crate) fn needs(name: &str) -> Option<VerifierKind> {
-    MECHANISMS.iter().find(|(known, _)| *known == name).and_then(|(_, kind)| *kind)
+    known(name).and_then(Mechanism::verifier)
 }
 
-/// What `auth.mechanisms` asks for and does not get, and why. Clear text serves every mechanism.
+/// What `auth.mechanisms` asks for and does not get, and why.
 pub(crate) fn left_out(config: &Config) -> impl Iterator<Item = String> {
     let keep = config.secrets.policy.keep;
     let asked = config.auth.mechanisms.iter().flatten();
     asked.filter_map(move |name| {
-        let name = name.as_str();
-        match needs(name) {
-            _ if !exists(name) => Some(format!("auth.mechanisms: {name}: Gatepost does not have it")),
-            Some(kind) if !keep.contains(kind) && !keep.contains(VerifierKind::Plain) => {
-                Some(format!("auth.mechanisms: {name}: its verifier {kind} is not in secrets.keep"))
-            }
-            _ => None,
-        }
+        let Some(mechanism) = known(name.as_str()) else {
+            return Some(format!("auth.mechanisms: {name}: Gatepost does not have it"));
+        };
+        let kind = mechanism.verifier().filter(|_| !mechanism.is_served_by(keep))?;
+        Some(format!("auth.mechanisms: {name}: its verifier {kind} is not in secrets.keep"))
     })
 }
 
-const MECHANISMS: &[(&str, Option<VerifierKind>)] = &[
-    ("EXTERNAL", None),
-    ("ANONYMOUS", None),
-    ("PLAIN", None),
-    ("LOGIN", None),
-    ("CRAM-MD5", Some(VerifierKind::CramMd5)),
-    ("DIGEST-MD5", Some(VerifierKind::DigestMd5)),
-    ("SCRAM-SHA-1", Some(VerifierKind::ScramSha1)),
-    ("SCRAM-SHA-1-PLUS", Some(VerifierKind::ScramSha1)),
-    ("SCRAM-SHA-256", Some(VerifierKind::ScramSha256)),
-    ("SCRAM-SHA-256-PLUS", Some(VerifierKind::ScramSha256)),
-    ("SCRAM-SHA-512", Some(VerifierKind::ScramSha512)),
-    ("SCRAM-SHA-512-PLUS", Some(VerifierKind::ScramSha512)),
-];
+fn known(name: &str) -> Option<Mechanism> {
+    name.parse().ok().filter(|mechanism: &Mechanism| mechanism.has_server())
+}
 
 #[cfg(test)]
 mod tests {

@@ -40,23 +40,26 @@ impl Respond for ExpectResponse {
 }
 
 impl ExpectResponse {
-    /// User name, a blank, 32 hexadecimal digits; the name may have blanks itself.
     fn read(self, response: &[u8]) -> Result<Step, Failure> {
         let response = utf8(response).ok_or(Failure::Malformed("not UTF-8"))?;
-        let (name, digits) =
-            response.rsplit_once(' ').ok_or(Failure::Malformed("no blank between name and digest"))?;
-        if name.is_empty() {
-            return Err(Failure::Malformed("no user name"));
-        }
-        let digest: [u8; 32] = digits
-            .to_ascii_lowercase()
-            .into_bytes()
-            .try_into()
-            .map_err(|_| Failure::Malformed("digest has not 32 digits"))?;
+        let (name, digest) = parse(response)?;
         let identity = self.settings.realms.identity(name)?;
         let exchange = ExpectRecord { challenge: self.challenge, identity: identity.clone(), digest };
         Ok(Step::lookup(identity, exchange))
     }
+}
+
+/// User name, a blank, 32 hexadecimal digits; the name may have blanks itself.
+fn parse(response: &str) -> Result<(&str, [u8; 32]), Failure> {
+    let (name, digits) =
+        response.rsplit_once(' ').ok_or(Failure::Malformed("no blank between name and digest"))?;
+    if name.is_empty() {
+        return Err(Failure::Malformed("no user name"));
+    }
+    let mut digest: [u8; 32] =
+        digits.as_bytes().try_into().map_err(|_| Failure::Malformed("digest has not 32 digits"))?;
+    digest.make_ascii_lowercase();
+    Ok((name, digest))
 }
 
 struct ExpectRecord {
@@ -142,5 +145,70 @@ impl Supply for AskedForPassword {
         response.push(b' ');
         response.extend_from_slice(&hex(&digest)[..]);
         client::Step::send(response, client::ExpectSuccess::one_sided(Mechanism::CramMd5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use credential::policy::{Cost, KindSet, Policy};
+    use credential::{
+        ChangedBy, DecoyKey, Label, Occasion, Realm, Record, ShapeCounts, Timestamp, Verifiers,
+    };
+
+    use super::*;
+
+    const CHALLENGE: &[u8] = b"<1896.697170952@postoffice.reston.mci.net>";
+    const PASSWORD: &[u8] = b"tanstaaftanstaaf";
+
+    fn check(response: &str) -> Result<String, Failure> {
+        let realm = Realm::prepare("postoffice.reston.mci.net").unwrap();
+        let identity = Identity::parse("tim", &realm).unwrap();
+        let verifiers = Verifiers::one(Verifier::CramMd5(CramMd5::derive(PASSWORD)));
+        let mut record = Record::new(identity.clone(), Timestamp(0), ChangedBy::default());
+        record.put(Credential::new(Label::main(), verifiers, false, Timestamp(0))).unwrap();
+        let policy = Policy { keep: KindSet::EMPTY.with(VerifierKind::CramMd5), cost: Cost::default() };
+        let decoy = DecoyKey::new([1; 32]).record_for(&identity, &ShapeCounts::default(), &policy);
+        let (name, digest) = parse(response)?;
+        let exchange = ExpectRecord { challenge: CHALLENGE.to_vec(), identity, digest };
+        let occasion = Occasion::at(Timestamp(0));
+        match Box::new(exchange).resolve(&Answer { record: Some(&record), decoy: &decoy, occasion }) {
+            Step::Done(_) => Ok(name.to_owned()),
+            Step::Failed(failure) => Err(failure),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// RFC 2195, section 2.
+    #[test]
+    fn the_server_takes_what_stands_in_the_rfc() {
+        let wrong = Err(Failure::WrongPassword);
+        for (response, expected) in [
+            ("tim b913a602c7eda7a495b4e6e7334d3890", Ok("tim".to_owned())),
+            ("tim B913A602C7EDA7A495B4E6E7334D3890", Ok("tim".to_owned())),
+            ("a b  c b913a602c7eda7a495b4e6e7334d3890", Ok("a b  c".to_owned())),
+            ("tim b913a602c7eda7a495b4e6e7334d3891", wrong.clone()),
+            ("tim b913a602c7eda7a495b4e6e7334d389X", wrong),
+        ] {
+            assert_eq!(check(response), expected, "{response}");
+        }
+        for malformed in
+            ["tim", "", "tim ", " b913a602c7eda7a495b4e6e7334d3890", "tim b913a602c7eda7a495b4e6e7334d38901"]
+        {
+            assert!(matches!(check(malformed), Err(Failure::Malformed(_))), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn the_client_says_what_stands_in_the_rfc() {
+        let digest = CramMd5::derive(PASSWORD).digest(CHALLENGE);
+        assert_eq!(&hex(&digest)[..], b"b913a602c7eda7a495b4e6e7334d3890");
+    }
+
+    #[test]
+    fn a_challenge_is_all_random_digits_and_the_host() {
+        assert_eq!(challenge(&[1; 32], "a.example"), b"<72340172838076673.72340172838076673@a.example>");
+        let mut other = [1; 32];
+        other[15] = 2;
+        assert_ne!(challenge(&other, "a.example"), challenge(&[1; 32], "a.example"));
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test is to be seen")]
 
 mod decoys;
+mod messages;
 mod offers;
 mod pairs;
 mod tampering;
