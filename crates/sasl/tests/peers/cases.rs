@@ -14,6 +14,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// The realm that he names, as `user@realm`.
     pub(crate) named: Option<&'static str>,
+    /// The realm that he says beside his name, where the mechanism has a place for it.
+    pub(crate) beside: Option<&'static str>,
     /// The realm of the server for those who name none.
     pub(crate) home: Home,
     pub(crate) password: Vec<u8>,
@@ -105,8 +107,9 @@ const PASSWORDS: [Text; 17] = [
 const OTHERS: [&str; 5] = ["boss", "boss, =1", "\u{3b2}\u{3b1}\u{3c3}", "b\u{f6}ss", "boss@third.example"];
 
 impl Case {
-    /// That of a number, among those that begin with a seed.
-    pub(crate) fn of(seed: &str, number: usize) -> Self {
+    /// That of a number, among those that begin with a seed. Most of those who name a realm do so beside their name, if they
+    /// can.
+    pub(crate) fn of(seed: &str, number: usize, has_place: bool) -> Self {
         let mut dice = Dice::of(&format!("{seed} {number}"));
         let text = |kinds: &[Text], dice: &mut Dice| dice.pick(kinds).make(dice);
         let name = String::from_utf8(text(&NAMES, &mut dice)).unwrap();
@@ -128,7 +131,13 @@ impl Case {
             6 => Acting::Other(other, Some(false)),
             _ => Acting::Other(other, None),
         };
-        Self { name, named, home, password, wrong, acting }
+        let (named, beside) = match dice.below(8) {
+            0..2 => (named, None),
+            _ if !has_place => (named, None),
+            2..5 => (None, named),
+            _ => (None, named.map(|_| home.realm())),
+        };
+        Self { name, named, beside, home, password, wrong, acting }
     }
 
     /// What the client says to be.
@@ -138,12 +147,12 @@ impl Case {
 
     /// The realm where his record is.
     pub(crate) fn realm(&self) -> &'static str {
-        self.named.unwrap_or_else(|| self.home.realm())
+        self.named.or(self.beside).unwrap_or_else(|| self.home.realm())
     }
 
     /// Who he is to us; nobody, if his name cannot be prepared.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        Identity::parse(&self.userid(), &realm(self.home.realm())).ok()
+        Identity::parse(&self.userid(), &realm(self.realm())).ok()
     }
 
     /// Whom he wishes to act for, as he writes it.

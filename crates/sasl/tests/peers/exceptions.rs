@@ -4,7 +4,7 @@
 use credential::password::{Prohibited, SaslprepError};
 use credential::{Mechanism, Password, PasswordError, Secret, Username};
 
-use crate::cases::{Case, prepared};
+use crate::cases::{Case, Home, prepared};
 use crate::row::{Pair, Row};
 
 /// Why somebody with the right password is not let in.
@@ -15,16 +15,32 @@ pub(crate) enum Exception {
     CyrusDoesNotPrepare,
     CyrusTrimsNames,
     CyrusRefusesProxies,
+    OursNeedsClearText,
+    OursTakesARealmOfThem,
+    OursCannotSayNoRealm,
+    CyrusNeedsARealm,
+    GsaslLosesBlanks,
+    GsaslQuotesNothing,
+    GsaslConvertsPasswordsAlone,
+    GsaslDoesNotPrepare,
     GsaslPrepares,
 }
 
 impl Exception {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::OursPreparesNames,
         Self::OursLooksAtTraces,
         Self::CyrusDoesNotPrepare,
         Self::CyrusTrimsNames,
         Self::CyrusRefusesProxies,
+        Self::OursNeedsClearText,
+        Self::OursTakesARealmOfThem,
+        Self::OursCannotSayNoRealm,
+        Self::CyrusNeedsARealm,
+        Self::GsaslLosesBlanks,
+        Self::GsaslQuotesNothing,
+        Self::GsaslConvertsPasswordsAlone,
+        Self::GsaslDoesNotPrepare,
         Self::GsaslPrepares,
     ];
 
@@ -37,6 +53,23 @@ impl Exception {
             }
             Self::CyrusTrimsNames => "Cyrus SASL takes white space off both ends of a name",
             Self::CyrusRefusesProxies => "the policy of the server lets nobody act for another",
+            Self::OursNeedsClearText => {
+                "DIGEST-MD5 hashes a name and realm as they are sent, and a store of hashes has them as they are prepared, \
+                 each in its place: our server would need clear text"
+            }
+            Self::OursTakesARealmOfThem => {
+                "our client takes no realm of DIGEST-MD5 that the server does not offer, where it offers one"
+            }
+            Self::CyrusNeedsARealm => "a server of Cyrus SASL with an empty realm has no DIGEST-MD5",
+            Self::OursCannotSayNoRealm => "our client cannot ask for the empty realm of DIGEST-MD5",
+            Self::GsaslLosesBlanks => "GNU SASL loses the blanks that a name of DIGEST-MD5 begins with",
+            Self::GsaslQuotesNothing => {
+                "GNU SASL quotes nothing within quotes of DIGEST-MD5, and does not read what others quote"
+            }
+            Self::GsaslConvertsPasswordsAlone => {
+                "GNU SASL hashes passwords in ISO-8859-1 and names in UTF-8, where DIGEST-MD5 wants both alike"
+            }
+            Self::GsaslDoesNotPrepare => "GNU SASL hashes octets for DIGEST-MD5, where we prepare",
             Self::GsaslPrepares => "GNU SASL ends an exchange with a name or password that RFC 4013 refuses",
         }
     }
@@ -63,6 +96,20 @@ impl Exception {
                     && case.authorization().is_some_and(|whom| whom != userid)
                     && case.proxy() != Some(true)
             }
+            Self::OursNeedsClearText => row.is_digest() && !pair.is_ours_client() && hashes_other_names(case),
+            Self::OursTakesARealmOfThem => {
+                row.is_digest() && pair.is_ours_client() && is_not_offered(pair, case)
+            }
+            Self::CyrusNeedsARealm => row.is_digest() && pair == Pair::ToCyrus && case.home == Home::Empty,
+            Self::OursCannotSayNoRealm => row.is_digest() && pair.is_ours_client() && case.beside == Some(""),
+            Self::GsaslLosesBlanks => row.is_digest() && pair == Pair::ToGsasl && case.name.starts_with(' '),
+            Self::GsaslQuotesNothing => row.is_digest() && !pair.is_cyrus() && needs_quotes(case),
+            Self::GsaslConvertsPasswordsAlone => {
+                row.is_digest() && !pair.is_cyrus() && is_hashed_otherwise(pair, case)
+            }
+            Self::GsaslDoesNotPrepare => {
+                row.is_digest() && !pair.is_cyrus() && prepared(&case.password) != case.password
+            }
             Self::GsaslPrepares => gsasl_refuses(pair, row, case),
         }
     }
@@ -74,10 +121,35 @@ fn cyrus_sees_others(pair: Pair, row: Row, case: &Case) -> bool {
     let userid = case.userid();
     let other_name = Username::prepare(&userid).is_ok_and(|name| name.as_str() != userid);
     match pair {
-        Pair::ToCyrus => other_password || row.is_scram() && other_name,
+        Pair::ToCyrus => other_password || row.is_mutual() && other_name,
         Pair::FromCyrus => other_password,
         _ => false,
     }
+}
+
+/// Whether the client hashes another name or realm than our verifier was made of.
+fn hashes_other_names(case: &Case) -> bool {
+    let other_name = case.identity().is_some_and(|identity| identity.user.as_str() != case.name);
+    other_name || case.named.is_some() || case.beside == Some("") && case.home != Home::Empty
+}
+
+/// A server of Cyrus SASL offers a single realm, one of GNU SASL none where it was told none.
+fn is_not_offered(pair: Pair, case: &Case) -> bool {
+    let offered = if pair.is_cyrus() { Some(case.home.realm()) } else { case.home.told() };
+    let offered = offered.filter(|realm| pair.is_cyrus() || !realm.is_empty());
+    case.beside.is_some_and(|wanted| offered.is_some_and(|offered| offered != wanted))
+}
+
+fn needs_quotes(case: &Case) -> bool {
+    let needs = |text: &str| text.contains(['"', '\\']);
+    needs(&case.name)
+}
+
+/// Of a name beyond ASCII that fits into ISO-8859-1 our client hashes that form; our server knows both forms, not a mix.
+fn is_hashed_otherwise(pair: Pair, case: &Case) -> bool {
+    let fits = |text: &str| !text.is_ascii() && text.chars().all(|sign| u8::try_from(sign).is_ok());
+    let password = std::str::from_utf8(&case.password).is_ok_and(fits);
+    fits(&case.name) && (pair.is_ours_client() || password)
 }
 
 /// It prepares a name with its realm as one text. Of CRAM-MD5 its server lets passwords be younger than Unicode 3.2.

@@ -4,9 +4,11 @@
 #![allow(clippy::print_stdout, reason = "what was tested is to be seen")]
 
 mod cases;
+mod digest;
 mod drive;
 mod exceptions;
 mod forms;
+mod layers;
 mod matrix;
 mod refused;
 mod row;

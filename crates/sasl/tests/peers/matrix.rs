@@ -6,11 +6,12 @@ use std::fmt::Write;
 use credential::{AuthorizationId, Mechanism};
 use sasl::client::Choice;
 use sasl::server::{self, Principal};
-use tests::peer::sasl::Turn;
+use tests::peer::sasl::{Conversation, Turn};
 
 use crate::cases::{Acting, Case};
 use crate::drive::{AsClient, AsServer, as_client, as_server};
 use crate::exceptions::{Exception, trimmed};
+use crate::layers::Talk;
 use crate::row::{CHANNEL, Pair, Peers, Row};
 
 /// What came of the logins of one mechanism with one peer.
@@ -53,13 +54,13 @@ fn documentation() -> String {
 fn column(pair: Pair) -> Vec<Option<Tally>> {
     let peers = Peers::find().unwrap();
     let rows = Row::all();
-    rows.into_iter().map(|row| pair.has(row.mechanism).then(|| cell(&peers, pair, row))).collect()
+    rows.into_iter().map(|row| pair.has(row).then(|| cell(&peers, pair, row))).collect()
 }
 
 fn cell(peers: &Peers, pair: Pair, row: Row) -> Tally {
     let mut tally = Tally::default();
-    for number in 0..pair.cases() {
-        let case = Case::of(&format!("{} {pair:?}", row.title()), number);
+    for number in 0..pair.cases(row) {
+        let case = Case::of(&format!("{} {pair:?}", row.title()), number, row.is_digest());
         let exception = Exception::of(pair, row, &case);
         let meeting = Meeting { peers, pair, row, case: &case };
         meeting.log_in(exception);
@@ -84,14 +85,29 @@ struct Meeting<'a> {
 }
 
 impl Meeting<'_> {
-    /// With everything right.
+    /// With everything right. Whoever is let in, and has a layer, talks.
     fn log_in(&self, exception: Option<Exception>) {
-        if self.pair.is_ours_client() {
-            let met = self.to(&self.case.password, CHANNEL);
-            if exception.is_some() { self.shut_out_ours(&met) } else { self.let_in_ours(&met) }
+        let (mut peer, password) = (self.peer(&self.case.password), &self.case.password);
+        let keys = if self.pair.is_ours_client() {
+            let met = self.to(&mut peer, password, CHANNEL);
+            if exception.is_some() {
+                self.shut_out_ours(&met);
+            } else {
+                self.let_in_ours(&met);
+            }
+            met.ours.ok().and_then(|outcome| outcome.layer)
         } else {
-            let met = self.from(&self.case.password, CHANNEL);
-            if exception.is_some() { self.shut_out_theirs(&met) } else { self.let_in_theirs(&met) }
+            let met = self.from(&mut peer, CHANNEL);
+            if exception.is_some() {
+                self.shut_out_theirs(&met);
+            } else {
+                self.let_in_theirs(&met);
+            }
+            met.ours.ok().and_then(|outcome| outcome.layer)
+        };
+        assert_eq!(keys.is_some(), self.row.strength > 0 && exception.is_none(), "{self}");
+        if let Some(keys) = keys {
+            Talk::new(keys, peer, self.pair).hold(&self.to_string());
         }
     }
 
@@ -114,33 +130,41 @@ impl Meeting<'_> {
     }
 
     fn shut_out(&self, password: &[u8], channel: &[u8]) {
+        let mut peer = self.peer(password);
         if self.pair.is_ours_client() {
-            self.shut_out_ours(&self.to(password, channel));
+            self.shut_out_ours(&self.to(&mut peer, password, channel));
         } else {
-            self.shut_out_theirs(&self.from(password, channel));
+            self.shut_out_theirs(&self.from(&mut peer, channel));
         }
     }
 
-    /// Our client at their server.
-    fn to(&self, password: &[u8], data: &[u8]) -> AsClient {
+    /// The other side, with a password if it is the client.
+    fn peer(&self, password: &[u8]) -> Conversation {
         let Self { peers, pair, row, case } = *self;
-        let mut settings = row.our_client(case);
-        if row.mechanism == Mechanism::Anonymous {
-            settings.login.authentication = case.name.clone().into_bytes();
+        if pair.is_ours_client() {
+            return peers.server(pair, &row.their_server(case));
         }
-        let mut server = peers.server(pair, &row.their_server(case));
-        as_client(Choice::of(row.mechanism), &settings, password, &row.channel(case, data), &mut server)
-    }
-
-    /// Their client at our server.
-    fn from(&self, password: &[u8], data: &[u8]) -> AsServer {
-        let Self { peers, pair, row, case } = *self;
         let mut client = row.their_client(case, password);
         if row.mechanism == Mechanism::Anonymous {
             client.authorization_id = Some(case.name.clone().into_bytes());
         }
-        let mut client = peers.client(pair, &client);
-        as_server(&mut row.our_server(case), row.mechanism, &row.channel(case, data), &mut client)
+        peers.client(pair, &client)
+    }
+
+    /// Our client at their server.
+    fn to(&self, server: &mut Conversation, password: &[u8], data: &[u8]) -> AsClient {
+        let Self { row, case, .. } = *self;
+        let mut settings = row.our_client(case);
+        if row.mechanism == Mechanism::Anonymous {
+            settings.login.authentication = case.name.clone().into_bytes();
+        }
+        as_client(Choice::of(row.mechanism), &settings, password, &row.channel(case, data), server)
+    }
+
+    /// Their client at our server.
+    fn from(&self, client: &mut Conversation, data: &[u8]) -> AsServer {
+        let Self { row, case, .. } = *self;
+        as_server(&mut row.our_server(case), row.mechanism, &row.channel(case, data), client)
     }
 
     fn let_in_ours(&self, met: &AsClient) {

@@ -18,7 +18,7 @@ fn whoever_cannot_log_in_is_refused_alike() {
     let Ok(peers) = Peers::find() else { return };
     for pair in [Pair::FromCyrus, Pair::FromGsasl] {
         for row in Row::all() {
-            if !pair.has(row.mechanism) || Means::of(row.mechanism) != Means::Password {
+            if !pair.has(row) || Means::of(row.mechanism) != Means::Password {
                 continue;
             }
             let refused = |site, name| refusal(&peers, pair, row, site, name);
@@ -60,7 +60,7 @@ fn retaining(kinds: KindSet) -> Site {
 
 /// Why the right password is refused, after as many look-ups as ever.
 fn refusal(peers: &Peers, pair: Pair, row: Row, mut site: Site, name: &str) -> Failure {
-    let case = Case::of("somebody", 0);
+    let case = Case::of("somebody", 0, true);
     let client = Client { session: row.session(&case), ..Client::new(row.mechanism.name(), name, "pencil") };
     let mut client = peers.client(pair, &client);
     let met = as_server(&mut site, row.mechanism, &row.channel(&case, CHANNEL), &mut client);
@@ -85,7 +85,7 @@ fn a_certificate_does_not_help_who_is_locked_out() {
             (suspended(), "user", Failure::NotUsable),
             (expired(), "user", Failure::NotUsable),
         ] {
-            let mut session = row.session(&Case::of("somebody", 0));
+            let mut session = row.session(&Case::of("somebody", 0, true));
             session.external = Some(attested.to_owned());
             let mut client = peers.client(pair, &Client { session, ..Client::new("EXTERNAL", attested, "") });
             let channel = sasl::Channel::layered(256).with_identity(attested);

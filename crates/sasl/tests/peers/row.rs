@@ -65,20 +65,31 @@ impl Pair {
         matches!(self, Self::ToCyrus | Self::ToGsasl)
     }
 
-    /// Of GNU SASL each exchange is a process.
-    pub(crate) fn cases(self) -> usize {
-        if self.is_cyrus() { 96 } else { 24 }
+    /// How many users log in. Of GNU SASL each exchange is a process, and who has a layer has much to say.
+    pub(crate) fn cases(self, row: Row) -> usize {
+        match (self.is_cyrus(), row.strength) {
+            (true, 0) => 96,
+            (true, _) => 64,
+            (false, _) => 24,
+        }
     }
 
-    /// Whether the peer has the mechanism on its side.
-    pub(crate) fn has(self, mechanism: Mechanism) -> bool {
-        match mechanism {
+    /// Whether the peer has the mechanism on its side, and the layer.
+    pub(crate) fn has(self, row: Row) -> bool {
+        match row.mechanism {
             Mechanism::Scram(ScramHash::Sha512) | Mechanism::ScramPlus(ScramHash::Sha512) => self.is_cyrus(),
             Mechanism::External | Mechanism::Anonymous => self != Self::ToGsasl,
+            Mechanism::DigestMd5 if row.strength > 0 => {
+                self.is_cyrus() || self == Self::FromGsasl && row.strength == 1
+            }
             _ => true,
         }
     }
 }
+
+/// The security layers of DIGEST-MD5 that Cyrus SASL has, by their strength. It offers `3des` too, and fails at it.
+pub(crate) const LAYERS: [(u32, &str); 5] =
+    [(1, "auth-int"), (40, "rc4-40"), (55, "des"), (56, "rc4-56"), (128, "rc4")];
 
 impl Row {
     /// Without a layer of its own.
@@ -89,11 +100,19 @@ impl Row {
     /// Everything that there is to be held against anything.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Mechanism::ALL.into_iter().filter(|it| it.has_server());
-        ours.filter(|it| *it != Mechanism::DigestMd5).map(Self::of).collect()
+        ours.flat_map(|mechanism| {
+            let layers = LAYERS.iter().filter(move |_| mechanism == Mechanism::DigestMd5);
+            let layers = layers.map(move |(strength, _)| Self { mechanism, strength: *strength });
+            std::iter::once(Self::of(mechanism)).chain(layers)
+        })
+        .collect()
     }
 
     pub(crate) fn title(self) -> String {
-        self.mechanism.to_string()
+        match LAYERS.iter().find(|(strength, _)| *strength == self.strength) {
+            Some((_, layer)) => format!("{}, {layer}", self.mechanism),
+            None => self.mechanism.to_string(),
+        }
     }
 
     /// Whether both sides prove themselves.
@@ -104,6 +123,10 @@ impl Row {
     /// Whether a password is hashed, and not sent.
     pub(crate) fn hashes(self) -> bool {
         self.is_mutual() || self.mechanism == Mechanism::CramMd5
+    }
+
+    pub(crate) fn is_digest(self) -> bool {
+        self.mechanism == Mechanism::DigestMd5
     }
 
     pub(crate) fn is_scram(self) -> bool {
@@ -147,6 +170,7 @@ impl Row {
         let authorization = case.authorization().filter(|_| self.has_authorization());
         Client {
             authorization_id: authorization.map(String::into_bytes),
+            realm: case.beside.map(Into::into),
             session: self.session(case),
             ..Client::new(self.mechanism.name(), case.userid(), password)
         }
@@ -171,6 +195,7 @@ impl Row {
         let authorization = case.authorization().filter(|_| self.has_authorization());
         let mut settings = client_settings(self.mechanism, &case.userid(), authorization.as_deref());
         HOST.clone_into(&mut settings.host);
+        settings.login.realm = case.beside.map(Into::into);
         self.set_strength(&mut settings.requirements);
         settings
     }
@@ -184,7 +209,8 @@ impl Row {
         let mut site = Site::new();
         site.change(|settings| {
             HOST.clone_into(&mut settings.host);
-            settings.realms = Realms::one(realm(case.home.realm()));
+            let others = ["elsewhere.example"].into_iter().chain(case.beside).map(realm).collect();
+            settings.realms = Realms { default: realm(case.home.realm()), others };
             self.set_strength(&mut settings.requirements);
         });
         if let Some(identity) = case.identity() {

@@ -8,7 +8,7 @@ use sasl::{BindingKind, Channel};
 use tests::peer::sasl::{Binding, Client, Record, Server, Session, Turn};
 
 use crate::drive::{AsClient, AsServer, as_client, as_server};
-use crate::row::{CHANNEL, Pair, Peers};
+use crate::row::{CHANNEL, Pair, Peers, Row};
 use crate::world::{Site, cheap, client_settings, everything, identity};
 
 const NAMES: [&str; 3] = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"];
@@ -69,7 +69,7 @@ fn a_list_that_was_made_shorter_is_noticed_by_theirs() {
     for name in NAMES {
         let offered = format!("{name} PLAIN");
         for pair in [Pair::ToCyrus, Pair::ToGsasl] {
-            if !pair.has(name.parse().unwrap()) {
+            if !pair.has(Row::of(name.parse().unwrap())) {
                 continue;
             }
             let met = to(&peers, pair, &offered, bound("tls-exporter", false));

@@ -105,8 +105,9 @@ impl Site {
         password: impl AsRef<[u8]>,
         recipe: &Recipe,
     ) {
-        let mut record = Record::new(identity.clone(), NOW, ChangedBy::default());
-        record.put(credential(&Label::main(), &identity, kinds, password, recipe)).unwrap();
+        let credential = credential(&Label::main(), &identity, kinds, password, recipe);
+        let mut record = Record::new(identity, NOW, ChangedBy::default());
+        record.put(credential).unwrap();
         self.users.push(record);
     }
 
