@@ -274,8 +274,7 @@ pub(crate) fn exchange(
 /// Every mechanism by which a user logs in with a password.
 pub(crate) fn with_password() -> Vec<Mechanism> {
     let all = Mechanism::ALL.into_iter();
-    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password && *it != Mechanism::DigestMd5)
-        .collect()
+    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password).collect()
 }
 
 pub(crate) fn requirements(letters: &str) -> Requirements {

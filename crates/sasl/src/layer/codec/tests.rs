@@ -127,7 +127,7 @@ fn the_longest_packet_is_taken_and_no_longer_one() {
     for protection in protections() {
         let (mut client, mut server) = pair(protection, 65536);
         client.wrap.room = 65536 - 32;
-        let most = wrapped(&mut client.wrap, &[7; 65536 - 32]);
+        let most = wrapped(&mut client.wrap, &vec![7; 65536 - 32]);
         let length = most.len() as u32 - 4;
         server.unwrap.max_packet = length;
         assert_eq!(server.unwrap.unwrap(&most).unwrap().len(), 65536 - 32);
@@ -227,8 +227,10 @@ fn what_is_repeated_left_out_or_exchanged_is_found() {
         for (order, found) in [(&[0, 0][..], 0), (&[1], 1), (&[0, 2], 2), (&[0, 1, 0], 0)] {
             let mut unwrap = pair(protection, 65536).1.unwrap;
             let (last, good) = order.split_last().unwrap();
-            good.iter()
-                .for_each(|place: &usize| assert_eq!(**unwrap.unwrap(&packets[*place]).unwrap(), *b"once"));
+            for place in good {
+                let place: usize = *place;
+                assert_eq!(**unwrap.unwrap(&packets[place]).unwrap(), *b"once");
+            }
             assert_eq!(unwrap.unwrap(&packets[*last]).unwrap_err(), LayerError::Order { found });
         }
     }

@@ -248,7 +248,7 @@ impl Resolve for ExpectRecord {
 
 impl ExpectRecord {
     /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
-    fn check(self: Box<Self>, answer: &Answer<'_>) -> Result<Step, Failure> {
+    fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
         let usable = answer.record.iter().flat_map(|record| record.credentials());
         let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
