@@ -65,11 +65,14 @@ pub(crate) fn prepared(secret: &Secret) -> Zeroizing<Vec<u8>> {
 
 /// A name in the form that servers look up: prepared, or, where SASLprep refuses it, as it stands.
 pub(crate) fn name_of(octets: &[u8]) -> Result<String, Failure> {
-    let name = Username::from_octets(octets).map(|name| name.as_str().to_owned());
-    let name = name.or_else(|_| utf8(octets).map(str::to_owned).ok_or(()));
-    let name = name.map_err(|()| Failure::Unsayable("a name that is not UTF-8"))?;
-    if name.is_empty() || name.contains('\0') {
-        return Err(Failure::Unsayable("an empty name, or one with a NUL"));
-    }
-    Ok(name)
+    let name = text_of(octets)?;
+    if name.is_empty() { Err(Failure::Unsayable("an empty name")) } else { Ok(name) }
+}
+
+/// The same of a realm, which may be empty.
+pub(crate) fn text_of(octets: &[u8]) -> Result<String, Failure> {
+    let text = Username::from_octets(octets).map(|name| name.as_str().to_owned());
+    let text = text.or_else(|_| utf8(octets).map(str::to_owned).ok_or(()));
+    let text = text.map_err(|()| Failure::Unsayable("a name that is not UTF-8"))?;
+    if text.contains('\0') { Err(Failure::Unsayable("a name with a NUL")) } else { Ok(text) }
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{
     ExpectSuccess, Failure, Login, Outcome, Receive, Settings, Start, Step, Supply, name_of, prepared,
+    text_of,
 };
 use crate::layer::{LayerKeys, Layers, Protection};
 use crate::mechanism::digest_md5::hash::{Said, Side, Transcript};
@@ -118,7 +119,7 @@ fn realm(challenge: &Challenge<'_>, settings: &Settings) -> Result<Option<String
     let Some(wanted) = settings.login.realm.as_deref() else {
         return Ok(offered.into_iter().next().map(Cow::into_owned));
     };
-    let wanted = name_of(wanted)?;
+    let wanted = text_of(wanted)?;
     if offered.is_empty() {
         return Ok(Some(wanted));
     }
