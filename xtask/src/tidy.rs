@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("credential", &[]),
     ("safefile", &[]),
     ("mapfile", &[]),
+    ("smtp", &["credential"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
