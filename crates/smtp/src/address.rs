@@ -222,11 +222,10 @@ enum Found {
 }
 
 fn read_path(octets: &[u8]) -> Result<(Found, &[u8]), AddressError> {
-    if !octets.is_ascii() {
-        return Err(AddressError::NotAscii);
-    }
     let mut cursor = Cursor { rest: octets };
-    let found = cursor.path()?;
+    // No path ends at such an octet: if this is none, then because of it.
+    let found =
+        cursor.path().map_err(|fault| if octets.is_ascii() { fault } else { AddressError::NotAscii })?;
     let length = octets.len() - cursor.rest.len();
     if length > MAX_PATH { Err(AddressError::TooLong) } else { Ok((found, cursor.rest)) }
 }

@@ -90,9 +90,12 @@ impl LineBuffer {
         Ok(None)
     }
 
-    /// Drops octets of a line that is too long, up to its end if that is here.
-    pub(crate) fn skip_line(&mut self, ends: LineEnds) -> Result<Skipped, Bare> {
+    /// Drops octets of a line that is too long, up to its end if that is here; `most` at the most.
+    pub(crate) fn skip_line(&mut self, ends: LineEnds, most: usize) -> Result<Skipped, LineFault> {
         let held = self.held();
+        if memchr::memchr2(b'\r', b'\n', held).unwrap_or(held.len()) > most {
+            return Err(LineFault::TooLong);
+        }
         let Some(at) = memchr::memchr2(b'\r', b'\n', held) else {
             let all = held.len();
             self.consume(all);
@@ -101,9 +104,9 @@ impl LineBuffer {
         let (end, skipped) = match (held[at], held.get(at + 1), ends) {
             (b'\r', None, _) => (at, Skipped::Part(at)),
             (b'\r', Some(b'\n'), _) => (at + 2, Skipped::Whole),
-            (b'\r', _, LineEnds::Strict) => return Err(Bare::Cr),
+            (b'\r', _, LineEnds::Strict) => return Err(LineFault::Bare(Bare::Cr)),
             (b'\r', _, LineEnds::Normalised) => (at + 1, Skipped::Part(at + 1)),
-            (_, _, LineEnds::Strict) => return Err(Bare::Lf),
+            (_, _, LineEnds::Strict) => return Err(LineFault::Bare(Bare::Lf)),
             (_, _, LineEnds::Normalised) => (at + 1, Skipped::Whole),
         };
         self.consume(end);
@@ -218,14 +221,15 @@ mod tests {
         let mut buffer = LineBuffer::new(100);
         buffer.fill(b"12345678901234\r");
         assert_eq!(buffer.line(LineEnds::Strict, |_| MOST), Err(LineFault::TooLong));
-        assert_eq!(buffer.skip_line(LineEnds::Strict), Ok(Skipped::Part(14)));
-        assert_eq!(buffer.skip_line(LineEnds::Strict), Ok(Skipped::Part(0)));
+        assert_eq!(buffer.skip_line(LineEnds::Strict, 20), Ok(Skipped::Part(14)));
+        assert_eq!(buffer.skip_line(LineEnds::Strict, 20), Ok(Skipped::Part(0)));
         buffer.fill(b"\nNOOP\r\n");
-        assert_eq!(buffer.skip_line(LineEnds::Strict), Ok(Skipped::Whole));
+        assert_eq!(buffer.skip_line(LineEnds::Strict, 20), Ok(Skipped::Whole));
         assert_eq!(buffer.line(LineEnds::Strict, |_| MOST).unwrap().unwrap().as_slice(), b"NOOP");
         buffer.fill(b"x\rx");
-        assert_eq!(buffer.skip_line(LineEnds::Strict), Err(Bare::Cr));
-        assert_eq!(buffer.skip_line(LineEnds::Normalised), Ok(Skipped::Part(2)));
+        assert_eq!(buffer.skip_line(LineEnds::Strict, 20), Err(LineFault::Bare(Bare::Cr)));
+        assert_eq!(buffer.skip_line(LineEnds::Normalised, 0), Err(LineFault::TooLong));
+        assert_eq!(buffer.skip_line(LineEnds::Normalised, 1), Ok(Skipped::Part(2)));
     }
 
     #[test]

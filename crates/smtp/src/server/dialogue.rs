@@ -6,7 +6,7 @@ use crate::line::{LineFault, Skipped};
 use crate::reply::Reply;
 
 use super::state::{Question, State};
-use super::{AfterAuth, Answer, AuthEnd, ClosedBy, Event, Layer, Login, Progress, Session, words};
+use super::{AfterAuth, Answer, AuthEnd, Event, Layer, Login, Progress, Session, words};
 
 impl Session {
     /// AUTH, which may come now.
@@ -40,25 +40,15 @@ impl Session {
 
     /// Reads an AUTH line that is too long to its end, so that none of it is taken for a command.
     pub(super) fn skip_overlong(&mut self, dropped: usize) -> Progress {
-        match self.input.skip_line(self.policy.line_ends) {
-            Ok(Skipped::Whole) => {
-                self.say_and_go_on(&words::auth_line_too_long());
-                Progress::Made
-            }
-            Ok(Skipped::Part(more)) if dropped + more > self.policy.limits.overlong => {
-                let reply = words::command_too_long(&self.policy.host, &self.client);
-                self.say_last(&reply, ClosedBy::LineTooLong);
-                Progress::Made
-            }
-            Ok(Skipped::Part(more)) => {
-                self.state = State::Overlong { dropped: dropped + more };
-                if more > 0 { Progress::Made } else { Progress::Stuck }
-            }
-            Err(bare) => {
-                self.bare_line_end(bare);
-                Progress::Made
-            }
+        let most = self.policy.limits.overlong.saturating_sub(dropped);
+        match self.input.skip_line(self.policy.line_ends, most) {
+            Ok(Skipped::Part(0)) => return Progress::Stuck,
+            Ok(Skipped::Part(more)) => self.state = State::Overlong { dropped: dropped + more },
+            Ok(Skipped::Whole) => self.say_and_go_on(&words::auth_line_too_long()),
+            Err(LineFault::Bare(bare)) => self.bare_line_end(bare),
+            Err(LineFault::TooLong) => self.line_too_long(),
         }
+        Progress::Made
     }
 
     pub(super) fn auth_answered(&mut self, answer: Answer) {

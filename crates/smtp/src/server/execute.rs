@@ -67,8 +67,12 @@ impl Session {
     fn command_too_long(&mut self) {
         if command::is_auth(self.input.held()) {
             self.state = State::Overlong { dropped: 0 };
-            return;
+        } else {
+            self.line_too_long();
         }
+    }
+
+    pub(super) fn line_too_long(&mut self) {
         let reply = words::command_too_long(&self.policy.host, &self.client);
         self.say_last(&reply, ClosedBy::LineTooLong);
     }
