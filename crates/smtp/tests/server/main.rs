@@ -1,8 +1,9 @@
-//! Whole conversations, from `dialogues/*.talk`: each sent at once, and octet by octet.
+//! Whole sessions: conversations from `dialogues/*.talk`, each sent at once, in pieces, and octet by octet; and what holds
+//! for any octets.
 #![allow(clippy::disallowed_methods, reason = "conversations are read where they lie")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot read its conversation fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "support/talk.rs"]
+mod properties;
 mod talk;
 
 #[test]
