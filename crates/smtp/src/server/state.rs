@@ -96,3 +96,26 @@ impl Clock {
 pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_does_not_go_back() {
+        let began = Instant::now();
+        let later = began + Duration::from_secs(10);
+        let mut clock = Clock::new(began);
+        clock.tell(later);
+        clock.tell(began);
+        clock.restart();
+        assert_eq!(
+            clock.deadline(Duration::from_secs(5), Duration::MAX),
+            Some(later + Duration::from_secs(5))
+        );
+        assert_eq!(
+            clock.deadline(Duration::from_secs(50), Duration::from_secs(30)),
+            began.checked_add(Duration::from_secs(30))
+        );
+    }
+}

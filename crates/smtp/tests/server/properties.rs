@@ -42,8 +42,12 @@ impl Caller {
         for piece in pieces {
             let mut rest = *piece;
             while !rest.is_empty() {
-                rest = &rest[self.session.receive(self.now, rest)..];
+                let taken = self.session.receive(self.now, rest);
+                rest = &rest[taken..];
                 self.drain();
+                if taken == 0 {
+                    self.pass();
+                }
             }
         }
         while self.session.closed_by().is_none() {
@@ -51,13 +55,18 @@ impl Caller {
                 self.session.layered(self.now, Arc::new(offer()));
                 self.session.receive(self.now, b"NOOP\r\n");
             } else {
-                self.now = self.session.poll_timeout().unwrap();
-                self.session.expire(self.now);
+                self.pass();
             }
             self.drain();
         }
         assert!(self.session.poll_event().is_none() && self.session.poll_output().is_none());
         self.seen
+    }
+
+    /// Until something has to happen: a command that was held back is done.
+    fn pass(&mut self) {
+        self.now = self.session.poll_timeout().unwrap();
+        self.session.expire(self.now);
     }
 
     fn drain(&mut self) {

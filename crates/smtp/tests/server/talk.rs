@@ -70,6 +70,7 @@ impl Setup {
             "commands" => self.policy.limits.commands = number(),
             "octets" => self.policy.limits.octets = number().into(),
             "hellos" => self.policy.limits.hellos = number(),
+            "session-seconds" => self.policy.limits.session_wait = Duration::from_secs(number().into()),
             "auths" => self.policy.limits.auths = number(),
             "overlong" => self.policy.limits.overlong = number() as usize,
             _ => panic!("unknown word {word:?}"),
