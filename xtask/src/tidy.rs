@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sasl", &["credential"]),
     ("wire", &["credential", "sasl"]),
     ("tls", &["safefile"]),
+    ("smtp", &["credential"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
