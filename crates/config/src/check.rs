@@ -107,6 +107,7 @@ impl Reader<'_, '_> {
             files: Vec::new(),
             remarks: Vec::new(),
         };
+        self.are_made_apart(top, &config);
         self.lie_apart(queue_table, delivery_table, &config);
         let files = self.files(top, &config);
         Config { files, remarks: self.found.remarks(), ..config }
@@ -130,6 +131,19 @@ impl Reader<'_, '_> {
     fn log_level(&mut self, top: Table<'_>) -> LogLevel {
         let level = top.number("log_level", 0..=u32::from(LogLevel::MAX), self.found);
         level.and_then(|level| LogLevel::try_from(i64::from(level.value)).ok()).unwrap_or_default()
+    }
+
+    /// What the daemon makes, each in its own place: it would take one away to make the other.
+    fn are_made_apart(&mut self, top: Table<'_>, config: &Config) {
+        let sockets = config.listen.iter().filter_map(|listener| listener.endpoint.socket());
+        let sockets: Vec<_> = sockets.collect();
+        for (key, path) in [("control_socket", &config.control_socket), ("pid_file", &config.pid_file)] {
+            let is_control = key == "pid_file" && *path == config.control_socket;
+            if is_control || sockets.contains(&path.as_path()) {
+                let cause = format_args!("{key} is the place of a socket: {}", safefile::display_path(path));
+                self.found.add(top.place(key), cause);
+            }
+        }
     }
 
     fn place_of(&mut self, key: &str, top: Table<'_>, default: PathBuf) -> PathBuf {

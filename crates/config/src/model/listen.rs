@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::words::{AuthOptions, BareLineEnds, MechanismName, Modifier, Modifiers};
@@ -108,6 +108,14 @@ impl Endpoint {
         match self {
             Self::Tcp { port, .. } => Some(*port),
             Self::Unix(_) => None,
+        }
+    }
+
+    /// The unix socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp { .. } => None,
+            Self::Unix(path) => Some(path),
         }
     }
 
