@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 
 use credential::policy::{Argon2Cost, Cost, Iterations};
 use credential::{
-    ChangedBy, Identity, Label, Occasion, Password, PlainRule, Policy, Realm, Record, Salts, Secret, State, Timestamp,
-    Verdict, VerifierKind,
+    ChangedBy, Identity, Label, Occasion, Password, PlainRule, Policy, Realm, Record, Salts, Secret, State,
+    Timestamp, Verdict, VerifierKind,
 };
 use store::StoreError;
 use store::secrets::import::{
