@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["credential", "sasl"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
+    ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
