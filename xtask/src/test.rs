@@ -24,6 +24,8 @@ const PEERS: &[(&str, &str)] = &[
     ("gsasl", "/usr/bin/gsasl"),
     ("libsasl2-dev", "/usr/include/sasl/sasl.h"),
     ("gcc", "/usr/bin/cc"),
+    // The other end of TLS, and its second opinion of certificates.
+    ("openssl", "/usr/bin/openssl"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
     ("libcdb1", "libcdb.so.1"),

@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapfile", &[]),
     ("sasl", &["credential"]),
     ("wire", &["credential", "sasl"]),
+    ("tls", &["safefile"]),
+    ("smtp", &["credential"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
     ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
@@ -29,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Crates from outside that stand in one manifest only: who else wants them asks that crate.
 const ONLY_IN: &[(&str, &str)] =
-    &[("redb", "store"), ("rpassword", "cli"), ("indicatif", "cli"), ("toml", "config")];
+    &[("redb", "store"), ("rustls", "tls"), ("rpassword", "cli"), ("indicatif", "cli"), ("toml", "config")];
 
 /// Licences that may be in what we ship.
 const LICENCES: &[&str] = &[

@@ -126,9 +126,16 @@ impl Identity {
 pub struct AuthorizationId(String);
 
 impl AuthorizationId {
-    /// Prepares what a client asked for; `None` where nothing is left of it.
+    /// Prepares what a client asked for; `None` where nothing is left of it. What looks like `user@realm` is prepared as
+    /// [`Identity::parse`] does it, each part on its own: together they may break the rules for writing directions.
     pub fn prepare(text: &str) -> Result<Option<Self>, NameError> {
-        let name = prepare(text)?;
+        check_length(text.len())?;
+        let (user, realm) = text.split_once('@').map_or((text, None), |(user, realm)| (user, Some(realm)));
+        let user = Username::of_userid(user.as_bytes())?;
+        let name = match realm {
+            Some(realm) => format!("{user}@{}", Realm::prepare(realm)?),
+            None => user.0,
+        };
         Ok((!name.is_empty()).then_some(Self(name)))
     }
 

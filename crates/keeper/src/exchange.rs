@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 use crate::check::{Check, Checked, Finding, Found, Work, password_of};
 use crate::event::{AuthResult, Event, Outcome};
 use crate::lately::Lately;
-use crate::layer;
 use crate::line::Line;
 use crate::now::Now;
 use crate::pace::{Admission, Pace, wide};
@@ -394,7 +393,7 @@ impl<R: Records> Keeper<R> {
                     authorization: acting.to_string(),
                     mechanism: outcome.mechanism.to_string(),
                     ssf: outcome.ssf,
-                    layer: outcome.layer.as_ref().map(layer::to_octets),
+                    layer: outcome.layer.map(|keys| SecretOctets::copy_of(&keys.to_octets()[..])),
                     is_somebody: true,
                 }
             }

@@ -19,7 +19,6 @@ mod check;
 pub mod event;
 mod exchange;
 mod lately;
-mod layer;
 mod line;
 mod now;
 pub mod pace;

@@ -10,7 +10,7 @@ use config::{AuthOption, Config};
 use credential::identity::NameError;
 use credential::{Mechanism, MechanismSet, Policy, Property, PropertySet, Realm};
 use sasl::Requirements;
-use sasl::layer::{Cipher, Layers};
+use sasl::layer::Layers;
 use sasl::server::{self, Realms};
 use wire::ListenerId;
 
@@ -66,8 +66,7 @@ impl Settings {
             mechanisms: mechanisms(config),
             keep: policy.keep,
             requirements: requirements(config),
-            // What a client of Cyrus SASL takes and does not fail with afterwards, as it does with its 3des.
-            layers: Layers { max_buffer: 65536, ciphers: vec![Cipher::Des] },
+            layers: Layers::default(),
         };
         Ok(Self {
             store: config.secrets.path.clone(),

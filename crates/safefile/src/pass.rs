@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_file_that_was_passed_is_read_and_judged_again() {
-        let dir = tests::scratch::dir();
+        let dir = ::tests::scratch::dir();
         let path = dir.path().join("key");
         fs::write(&path, "secret").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

@@ -24,6 +24,50 @@
 //! | LOGIN | yes | yes | draft-murchison-sasl-login |
 //! | ANONYMOUS | yes | yes | RFC 4505 |
 //! | OAUTHBEARER, XOAUTH2 | no | yes | RFC 7628 |
+//!
+//! # Held against others
+//!
+//! Our client at servers of Cyrus SASL 2.1.28 and GNU SASL 2.2.0, and their clients at our server, really run, with random
+//! names, realms, passwords, authorization identities and channels: how often somebody was let in, and how often refused,
+//! by both sides alike (`tests/peers`). Whoever has agreed on a security layer talks under it, in both directions. Cyrus SASL
+//! offers `3des` and fails at it; GNU SASL has integrity alone, as a client.
+//!
+//! | mechanism | Cyrus SASL as server | as client | GNU SASL as server | as client |
+//! | --- | --- | --- | --- | --- |
+//! | SCRAM-SHA-512-PLUS | 64 + 224 | 79 + 209 | - | - |
+//! | SCRAM-SHA-256-PLUS | 62 + 226 | 80 + 208 | 17 + 55 | 14 + 58 |
+//! | SCRAM-SHA-1-PLUS | 62 + 226 | 63 + 225 | 13 + 59 | 18 + 54 |
+//! | SCRAM-SHA-512 | 73 + 119 | 74 + 118 | - | - |
+//! | SCRAM-SHA-256 | 63 + 129 | 72 + 120 | 18 + 30 | 14 + 34 |
+//! | SCRAM-SHA-1 | 55 + 137 | 79 + 113 | 16 + 32 | 15 + 33 |
+//! | EXTERNAL | 71 + 25 | 78 + 18 | - | 21 + 3 |
+//! | DIGEST-MD5 | 36 + 156 | 50 + 142 | 13 + 35 | 15 + 33 |
+//! | DIGEST-MD5, auth-int | 28 + 100 | 39 + 89 | - | 11 + 37 |
+//! | DIGEST-MD5, rc4-40 | 23 + 105 | 35 + 93 | - | - |
+//! | DIGEST-MD5, des | 22 + 106 | 39 + 89 | - | - |
+//! | DIGEST-MD5, rc4-56 | 32 + 96 | 36 + 92 | - | - |
+//! | DIGEST-MD5, rc4 | 27 + 101 | 39 + 89 | - | - |
+//! | CRAM-MD5 | 84 + 108 | 77 + 115 | 23 + 25 | 13 + 35 |
+//! | PLAIN | 73 + 119 | 78 + 114 | 16 + 32 | 20 + 28 |
+//! | LOGIN | 86 + 106 | 79 + 113 | 24 + 24 | 19 + 29 |
+//! | ANONYMOUS | 96 + 0 | 94 + 2 | - | 21 + 3 |
+//!
+//! Refused is who has a wrong password or is bound to another channel, and with the right ones:
+//!
+//! - a name that RFC 4013 refuses is no name to our server;
+//! - a trace with a control character is none to our server (RFC 4505);
+//! - Cyrus SASL hashes and compares octets, where we prepare (RFC 4013) what is hashed or looked up;
+//! - Cyrus SASL takes white space off both ends of a name;
+//! - the policy of the server lets nobody act for another;
+//! - DIGEST-MD5 hashes a name and realm as they are sent, and a store of hashes has them as they are prepared, each in its
+//!   place: our server would need clear text;
+//! - our client takes no realm of DIGEST-MD5 that the server does not offer, where it offers one;
+//! - a server of Cyrus SASL with an empty realm has no DIGEST-MD5;
+//! - GNU SASL loses the blanks that a name of DIGEST-MD5 begins with;
+//! - GNU SASL quotes nothing within quotes of DIGEST-MD5, and does not read what others quote;
+//! - GNU SASL hashes passwords in ISO-8859-1 and names in UTF-8, where DIGEST-MD5 wants both alike;
+//! - GNU SASL hashes octets for DIGEST-MD5, where we prepare;
+//! - GNU SASL ends an exchange with a name or password that RFC 4013 refuses.
 
 pub mod channel;
 pub mod client;

@@ -1,6 +1,7 @@
 //! What is asked of a mechanism (sendmail's AuthOptions and AuthMaxBits), and why one is left out.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use credential::{Mechanism, Property, PropertySet, VerifierKind};
 
@@ -64,6 +65,11 @@ impl Requirements {
     /// The greatest strength of a security layer above a channel, in bits of SSF.
     pub(crate) fn max_layer(&self, channel: &Channel) -> u32 {
         self.max_ssf.saturating_sub(channel.ssf())
+    }
+
+    /// The strengths that a security layer above a channel may have, in bits of SSF; 0 among them: none is needed.
+    pub(crate) fn layer_strengths(&self, channel: &Channel) -> RangeInclusive<u32> {
+        self.min_layer(channel)..=self.max_layer(channel)
     }
 }
 

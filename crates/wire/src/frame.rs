@@ -82,7 +82,9 @@ mod tests {
                 .map(|(session, octets)| ToKeeper::Respond { session: SessionId(*session), octets: SecretOctets::copy_of(octets) })
                 .collect();
             let mut stream = Zeroizing::new(Vec::new());
-            messages.iter().for_each(|message| push(message, &mut stream).unwrap());
+            for message in &messages {
+                push(message, &mut stream).unwrap();
+            }
             let mut decoder = Decoder::default();
             let mut found = Vec::new();
             for piece in stream.chunks(piece) {

@@ -87,3 +87,19 @@ fn an_authorization_identity_may_be_oneself() {
     }
     assert_eq!(AuthorizationId::prepare("\u{ad}"), Ok(None), "SASLprep maps it to nothing");
 }
+
+/// Seen of Cyrus SASL's clients, which repeat `user@realm` as the authorization identity: the user is let in, and so is to
+/// be what he says of himself.
+#[test]
+fn an_authorization_identity_is_prepared_as_an_identity_is() {
+    let realm = Realm::prepare("example.org").unwrap();
+    for userid in ["\u{5d0}\u{5d1}@example.org", "\u{5d0}\u{5d1}@", "\u{2168}@\u{5d0}", "a@b@c"] {
+        let identity = Identity::parse(userid, &realm).unwrap();
+        let id = AuthorizationId::prepare(userid).unwrap().unwrap();
+        assert!(id.is_of(&identity), "{userid} {id}");
+    }
+    assert_eq!(AuthorizationId::prepare("root\u{ff20}example.org"), Err(NameError::HoldsAt));
+    let octets = MAX_NAME + 2;
+    let long = format!("a@{}", "b".repeat(MAX_NAME));
+    assert_eq!(AuthorizationId::prepare(&long), Err(NameError::TooLong { octets }));
+}

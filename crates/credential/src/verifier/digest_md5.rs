@@ -22,8 +22,15 @@ pub struct DigestMd5 {
 impl DigestMd5 {
     /// Hashes a password for an identity, in the spelling of its realm.
     pub fn derive(identity: &Identity, password: &[u8]) -> Self {
-        let (user, realm) = (identity.user.as_str(), identity.realm.as_str());
+        Self::of_fields(identity.user.as_str(), identity.realm.as_str(), password)
+    }
+
+    /// Hashes a password with names as they are on the wire, prepared or not.
+    pub fn of_fields(user: &str, realm: &str, password: &[u8]) -> Self {
         let utf8 = hash(user.as_bytes(), realm.as_bytes(), password);
+        if user.is_ascii() && realm.is_ascii() && password.is_ascii() {
+            return Self { h_a1: *utf8, utf8: None };
+        }
         let h_a1 = hash(&latin1(user.as_bytes()), &latin1(realm.as_bytes()), &latin1(password));
         Self { h_a1: *h_a1, utf8: (*h_a1 != *utf8).then_some(*utf8) }
     }

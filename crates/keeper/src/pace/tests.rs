@@ -11,12 +11,12 @@ fn who(userid: &str) -> Identity {
 }
 
 fn at(address: &str) -> Option<IpAddr> {
-    Some(address.parse().unwrap())
+    address.parse().ok()
 }
 
-/// The 100 first addresses of a network are of no matter here: one for each network.
+/// An address in a network of its own.
 fn network(number: u32) -> Option<IpAddr> {
-    Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + (number << 8))))
+    0x0a00_0001_u32.checked_add(number << 8).map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)))
 }
 
 fn pace(epoch: Instant) -> Pace {
@@ -133,7 +133,9 @@ fn a_wanderer_drives_out_nobody_but_himself() {
     let mut places = Places::new(PaceKey::new([3; 32]));
     let home = wide("192.0.2.77".parse().unwrap());
     let others: Vec<_> = (0..4000).map(|number| who(&format!("user{number}"))).collect();
-    others.iter().for_each(|other| places.note(other, home, 1));
+    for other in &others {
+        places.note(other, home, 1);
+    }
     for number in 0..20_000 {
         places.note(&who("wanderer"), wide(network(number).unwrap()), 2);
     }

@@ -11,12 +11,11 @@ use wire::{Class, SecretOctets, ToFront, ToKeeper};
 
 use crate::world::{World, kinds, policy, realm, set_password, tls, user, who};
 
-const ALL_KINDS: &str = "argon2id scram-sha-1 scram-sha-256 scram-sha-512 cram-md5";
+const ALL_KINDS: &str = "argon2id scram-sha-1 scram-sha-256 scram-sha-512 cram-md5 digest-md5";
 
 fn with_password() -> Vec<Mechanism> {
     let all = Mechanism::ALL.into_iter();
-    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password && *it != Mechanism::DigestMd5)
-        .collect()
+    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password).collect()
 }
 
 #[test]

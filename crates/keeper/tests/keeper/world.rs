@@ -142,7 +142,7 @@ pub(crate) fn settings(path: &Path, policy: Policy) -> Settings {
         mechanisms: MechanismSet::ALL,
         keep: policy.keep,
         requirements: Requirements { properties: PropertySet::EMPTY, ..Requirements::default() },
-        layers: Layers { max_buffer: 0, ciphers: Vec::new() },
+        layers: Layers::none(),
     };
     Settings {
         store: path.to_owned(),
@@ -385,6 +385,6 @@ pub(crate) fn client_settings(
         requirements: Requirements { properties: PropertySet::EMPTY, ..Requirements::default() },
         clear_text: ClearText::Anywhere,
         iterations: 1..=1_000_000,
-        layers: Layers { max_buffer: 0, ciphers: Vec::new() },
+        layers: Layers::none(),
     }
 }

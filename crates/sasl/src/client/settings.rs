@@ -132,6 +132,10 @@ impl Settings {
         if is_clear && channel.ssf() == 0 && self.clear_text == ClearText::UnderLayer {
             return Some(LeftOut::ClearText);
         }
+        let strengths = self.requirements.layer_strengths(channel);
+        if mechanism == Mechanism::DigestMd5 && !self.layers.reach(&strengths) {
+            return Some(LeftOut::TooWeak);
+        }
         self.requirements.unmet_by(mechanism, channel)
     }
 }

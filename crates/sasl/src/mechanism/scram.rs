@@ -15,7 +15,6 @@
 
 use std::sync::Arc;
 
-use credential::identity::Username;
 use credential::verifier::{ClientKeys, ScramKey};
 use credential::{AuthorizationId, Identity, Mechanism, ScramHash, Secret};
 use subtle::ConstantTimeEq;
@@ -226,24 +225,13 @@ fn connect(
     start: client::Start,
 ) -> Result<client::Step, client::Failure> {
     let login = &start.settings.login;
-    let authorization = login.authorization.as_deref().map(name_of).transpose()?;
+    let authorization = login.authorization.as_deref().map(client::name_of).transpose()?;
     let header = message::header(flag, authorization.as_deref());
     let nonce = message::nonce(&start.entropy);
-    let first_bare = message::client_first_bare(&name_of(&login.authentication)?, &nonce);
+    let first_bare = message::client_first_bare(&client::name_of(&login.authentication)?, &nonce);
     let first = Zeroizing::new([header.as_bytes(), first_bare.as_bytes()].concat());
     let binding = message::binding(&header, channel);
     Ok(client::Step::send(first, ExpectServerFirst { hash, name, start, nonce, first_bare, binding }))
-}
-
-/// A name in the form that servers look up: prepared, or, where SASLprep refuses it, as it stands.
-fn name_of(octets: &[u8]) -> Result<String, client::Failure> {
-    let name = Username::from_octets(octets).map(|name| name.as_str().to_owned());
-    let name = name.or_else(|_| utf8(octets).map(str::to_owned).ok_or(()));
-    let name = name.map_err(|()| client::Failure::Unsayable("a name that is not UTF-8"))?;
-    if name.is_empty() || name.contains('\0') {
-        return Err(client::Failure::Unsayable("an empty name, or one with a NUL"));
-    }
-    Ok(name)
 }
 
 struct ExpectServerFirst {

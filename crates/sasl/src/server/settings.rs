@@ -68,6 +68,9 @@ impl Settings {
         match mechanism {
             Mechanism::ScramPlus(_) if channel.best_binding().is_none() => Some(LeftOut::NoBinding),
             Mechanism::External if channel.identity().is_none() => Some(LeftOut::NoIdentity),
+            Mechanism::DigestMd5 if !self.layers.reach(&self.requirements.layer_strengths(channel)) => {
+                Some(LeftOut::TooWeak)
+            }
             _ => mechanism
                 .verifier()
                 .filter(|_| !mechanism.is_served_by(self.keep))

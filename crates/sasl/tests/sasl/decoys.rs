@@ -35,7 +35,7 @@ fn grown() -> Site {
             5 => kinds("scram-sha-256"),
             _ => site.policy.keep,
         };
-        site.add(identity(&name(number)), mine, &format!("password of {number}"), &Recipe::new(cost, salts));
+        site.add(identity(&name(number)), mine, format!("password of {number}"), &Recipe::new(cost, salts));
         if number % 23 == 0 {
             site.user(&name(number)).set_state(None, State::Suspended, NOW).unwrap();
         }

@@ -24,7 +24,9 @@ fn is_irrelevant(mechanism: Mechanism, place: usize, before: &[u8], at: usize, a
         (Mechanism::CramMd5, 1) => is_case && before[..at].contains(&b'@'),
         // RFC 2831 signs neither the lists that the server offers nor the names of directives and their spelling.
         (Mechanism::DigestMd5, 0) => !is_signed(before, at),
-        (Mechanism::DigestMd5, 1) => is_case && !is_within(before, at, "username"),
+        (Mechanism::DigestMd5, 1) => {
+            (is_case && !is_within(before, at, "username")) || is_unsigned_answer(before, at)
+        }
         (Mechanism::DigestMd5, 2) => is_case,
         _ => false,
     }
@@ -33,6 +35,15 @@ fn is_irrelevant(mechanism: Mechanism, place: usize, before: &[u8], at: usize, a
 /// Whether an octet of a digest-challenge takes part in what both sides hash.
 fn is_signed(challenge: &[u8], at: usize) -> bool {
     ["nonce", "realm"].iter().any(|name| is_within(challenge, at, name))
+}
+
+/// Whether an octet of a digest-response belongs to what nobody hashes: the largest packet, the charset, and the name of
+/// the cipher, of which another gives other keys.
+fn is_unsigned_answer(response: &[u8], at: usize) -> bool {
+    let text = std::str::from_utf8(response).unwrap();
+    let start = text.find(",cipher=").unwrap_or(text.len());
+    let end = text.find(",digest-uri=").unwrap_or(0);
+    (start..end).contains(&at)
 }
 
 /// Whether an octet stands within the quotes of a directive.

@@ -98,9 +98,16 @@ impl Site {
         self
     }
 
-    pub(crate) fn add(&mut self, identity: Identity, kinds: KindSet, password: &str, recipe: &Recipe) {
-        let mut record = Record::new(identity.clone(), NOW, ChangedBy::default());
-        record.put(credential(&Label::main(), &identity, kinds, password, recipe)).unwrap();
+    pub(crate) fn add(
+        &mut self,
+        identity: Identity,
+        kinds: KindSet,
+        password: impl AsRef<[u8]>,
+        recipe: &Recipe,
+    ) {
+        let credential = credential(&Label::main(), &identity, kinds, password, recipe);
+        let mut record = Record::new(identity, NOW, ChangedBy::default());
+        record.put(credential).unwrap();
         self.users.push(record);
     }
 
@@ -139,10 +146,10 @@ pub(crate) fn credential(
     label: &Label,
     identity: &Identity,
     kinds: KindSet,
-    password: &str,
+    password: impl AsRef<[u8]>,
     recipe: &Recipe,
 ) -> Credential {
-    let password = Password::import(&Secret::copy_of(password.as_bytes())).unwrap();
+    let password = Password::import(&Secret::copy_of(password.as_ref())).unwrap();
     let verifiers = derive(kinds, identity, &password, recipe).unwrap();
     Credential::new(label.clone(), verifiers, password.is_raw(), NOW)
 }
@@ -267,8 +274,7 @@ pub(crate) fn exchange(
 /// Every mechanism by which a user logs in with a password.
 pub(crate) fn with_password() -> Vec<Mechanism> {
     let all = Mechanism::ALL.into_iter();
-    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password && *it != Mechanism::DigestMd5)
-        .collect()
+    all.filter(|it| it.has_server() && Means::of(*it) == Means::Password).collect()
 }
 
 pub(crate) fn requirements(letters: &str) -> Requirements {

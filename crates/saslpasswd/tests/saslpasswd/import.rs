@@ -533,8 +533,9 @@ fn check_password(store: &SecretStore, number: usize) {
     let (name, realm, password) = user(number);
     let identity = Identity::parse(&format!("{name}@{realm}"), &Realm::prepare("").unwrap()).unwrap();
     let record = store.look_up(&identity).unwrap().unwrap().record;
-    let verdict =
-        |candidate: &str| record.check(&Secret::copy_of(candidate.as_bytes()), &Occasion::at(Timestamp(0))).unwrap();
+    let verdict = |candidate: &str| {
+        record.check(&Secret::copy_of(candidate.as_bytes()), &Occasion::at(Timestamp(0))).unwrap()
+    };
     assert!(matches!(verdict(&password), Verdict::Right { .. }), "{identity}");
     assert_eq!(verdict(&format!("{password}s")), Verdict::Wrong, "{identity}");
 }

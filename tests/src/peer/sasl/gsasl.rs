@@ -15,7 +15,8 @@
 //!
 //! * LOGIN asks for `User Name` and `Password`, without a colon. An empty name or password is a parse error.
 //! * Prepared with SASLprep are: passwords and names of PLAIN at the server; both of CRAM-MD5 and SCRAM at the client,
-//!   the password also at the server. So Roman numeral nine becomes `IX` there, a soft hyphen vanishes, and what is not
+//!   the password also at the server, of SCRAM the name too; a name with its realm as one text. Of CRAM-MD5 a server takes
+//!   passwords with characters that Unicode 3.2 has not. So Roman numeral nine becomes `IX` there, a soft hyphen vanishes, and what is not
 //!   UTF-8 or holds a control character ends the exchange. LOGIN and DIGEST-MD5 take octets as they are.
 //! * DIGEST-MD5 has a blank after each comma, and quotes nothing within quotes: with a `"` in a name or realm nobody can
 //!   parse it, with a `\` a name means another at a Cyrus server, and it does not understand what others quote. Leading

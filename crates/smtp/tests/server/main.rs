@@ -1,0 +1,26 @@
+//! Whole sessions: conversations from `dialogues/*.talk`, each sent at once, in pieces, and octet by octet; and what holds
+//! for any octets.
+#![allow(clippy::disallowed_methods, reason = "conversations are read where they lie")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod properties;
+mod talk;
+
+#[test]
+fn every_conversation_goes_as_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dialogues");
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (number, conversation) in text.split("\n====\n").enumerate() {
+            count += 1;
+            let fault =
+                [usize::MAX, 7, 1].into_iter().find_map(|piece| talk::play(conversation, piece).err());
+            faults.extend(fault.map(|fault| format!("{}, part {}, {fault}", path.display(), number + 1)));
+        }
+    }
+    assert!(count > 60, "{count} conversations");
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
