@@ -85,6 +85,8 @@ pub struct AuthResult {
     pub authorization: Option<String>,
     /// The strength of the security layer, in bits.
     pub ssf: u32,
+    /// Where nobody has this name: one that is near and that somebody has. Not looked for where many fail at once.
+    pub nearest: Option<Identity>,
     /// In one word.
     pub outcome: Outcome,
     /// Why it failed, where the exchange itself has.

@@ -14,6 +14,7 @@ use crate::check::{Check, Checked, Finding, Found, Work, password_of};
 use crate::event::{AuthResult, Event, Outcome};
 use crate::lately::Lately;
 use crate::line::Line;
+use crate::nearest::{self, Nearest};
 use crate::now::Now;
 use crate::pace::{Admission, Pace, wide};
 use crate::proxy::acting_for;
@@ -29,6 +30,7 @@ pub struct Keeper<R> {
     pace: Pace,
     lately: Lately,
     tickets: Tickets,
+    nearest: Nearest,
     sessions: HashMap<SessionId, Session>,
     line: Line<Waiting>,
     running: HashMap<u64, Attempt>,
@@ -92,6 +94,7 @@ impl<R: Records> Keeper<R> {
             pace,
             lately: Lately::new(key),
             tickets: Tickets::default(),
+            nearest: Nearest::default(),
             sessions: HashMap::new(),
             running: HashMap::new(),
             attempts: 0,
@@ -212,7 +215,7 @@ impl<R: Records> Keeper<R> {
             return self.temporary(&attempt);
         }
         let Some(mechanism) = attempt.known else {
-            return self.refuse(&attempt, Class::NotOffered, Outcome::NotOffered, 0, None);
+            return self.refuse(&attempt, Class::NotOffered, Outcome::NotOffered, 0);
         };
         let settings = self.settings.of_listener(listener);
         let initial = initial.map(SecretOctets::expose);
@@ -235,7 +238,7 @@ impl<R: Records> Keeper<R> {
 
     fn cancel(&mut self, session: SessionId) {
         if let Some(Session { attempt, .. }) = self.sessions.remove(&session) {
-            self.tell_result(&attempt, Outcome::Cancelled, None);
+            self.tell_result(&attempt, Outcome::Cancelled);
         }
     }
 
@@ -420,24 +423,38 @@ impl<R: Records> Keeper<R> {
             }
             _ => 0,
         };
-        self.refuse(attempt, class, outcome, hold, Some(failure));
+        self.send(ToFront::Refused { session: attempt.session, class, hold_ms: hold });
+        let nearest = self.nearest_to(attempt, class, now).filter(|_| failure == Failure::NoSuchUser);
+        self.tell(Event::Auth(AuthResult { nearest, ..attempt.result(outcome, Some(failure)) }));
+    }
+
+    fn nearest_to(&mut self, attempt: &Attempt, class: Class, now: &Now) -> Option<Identity> {
+        let identity = attempt.identity.as_ref().filter(|_| class == Class::Refused)?;
+        if !self.nearest.has_time(now.instant) {
+            return None;
+        }
+        let names = nearest::names(identity, &self.settings.common);
+        // All of them are looked up, whoever is found first.
+        let found: Vec<_> = names.into_iter().filter(|name| self.shelf.has(name, now.instant)).collect();
+        found.into_iter().next()
     }
 
     fn temporary(&mut self, attempt: &Attempt) {
-        self.refuse(attempt, Class::Temporary, Outcome::Temporary, 0, None);
+        self.refuse(attempt, Class::Temporary, Outcome::Temporary, 0);
     }
 
     fn malformed(&mut self, attempt: &Attempt) {
-        self.refuse(attempt, Class::Malformed, Outcome::Malformed, 0, None);
+        self.refuse(attempt, Class::Malformed, Outcome::Malformed, 0);
     }
 
     fn later(&mut self, attempt: &Attempt, now: &Now) {
         let hold = milliseconds(self.pace.hold(attempt.client, now.instant));
-        self.refuse(attempt, Class::Later, Outcome::Later, hold, None);
+        self.refuse(attempt, Class::Later, Outcome::Later, hold);
     }
 
-    fn refuse(&mut self, attempt: &Attempt, class: Class, outcome: Outcome, hold: u32, why: Option<Failure>) {
-        self.tell_result(attempt, outcome, why);
+    /// Refuses before the exchange itself has said anything.
+    fn refuse(&mut self, attempt: &Attempt, class: Class, outcome: Outcome, hold: u32) {
+        self.tell_result(attempt, outcome);
         self.send(ToFront::Refused { session: attempt.session, class, hold_ms: hold });
     }
 
@@ -452,8 +469,8 @@ impl<R: Records> Keeper<R> {
         self.shelf.is_usable()
     }
 
-    fn tell_result(&mut self, attempt: &Attempt, outcome: Outcome, failure: Option<Failure>) {
-        self.tell(Event::Auth(attempt.result(outcome, failure)));
+    fn tell_result(&mut self, attempt: &Attempt, outcome: Outcome) {
+        self.tell(Event::Auth(attempt.result(outcome, None)));
     }
 
     fn tell(&mut self, event: Event) {
@@ -473,6 +490,7 @@ impl Attempt {
             mechanism: self.mechanism.clone(),
             identity: self.identity.clone(),
             authorization: None,
+            nearest: None,
             ssf: 0,
             outcome,
             failure,

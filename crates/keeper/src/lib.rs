@@ -12,6 +12,7 @@
 //! | `pace` | against guessing |
 //! | `renewal` | a record that is brought to the policy after a good login |
 //! | `proxy` | who may act for whom |
+//! | `nearest` | whom somebody may have meant |
 //!
 //! Absent: SMTP, TLS, the network, and any word by which the front could ask for a record.
 
@@ -20,6 +21,7 @@ pub mod event;
 mod exchange;
 mod lately;
 mod line;
+mod nearest;
 mod now;
 pub mod pace;
 mod place_file;

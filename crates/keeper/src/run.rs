@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use safefile::{Passage, Trust};
 use wire::{FromOpener, Generation, MAX_MESSAGE, ToKeeper, ToOpener, WireError, frame};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::Event;
 use crate::exchange::{Effect, Keeper};
@@ -84,6 +84,8 @@ struct Desk<'o> {
 struct Front {
     stream: UnixStream,
     decoder: frame::Decoder,
+    /// Where what is read comes first.
+    heard: Zeroizing<Vec<u8>>,
     out: Zeroizing<Vec<u8>>,
 }
 
@@ -215,7 +217,12 @@ impl<'o> Desk<'o> {
         self.leave(false);
         let stream = UnixStream::from(descriptor);
         stream.set_nonblocking(true).map_err(RunError::System)?;
-        self.front = Some(Front { stream, decoder: frame::Decoder::default(), out: Zeroizing::default() });
+        self.front = Some(Front {
+            stream,
+            decoder: frame::Decoder::default(),
+            heard: Zeroizing::new(vec![0; AT_ONCE]),
+            out: Zeroizing::default(),
+        });
         (self.observer)(Event::FrontJoined);
         Ok(())
     }
@@ -329,11 +336,11 @@ impl Front {
         if !self.wishes().contains(PollFlags::IN) {
             return Ok(true);
         }
-        let mut octets = Zeroizing::new(vec![0; AT_ONCE]);
-        match self.stream.read(&mut octets[..]) {
+        match self.stream.read(&mut self.heard) {
             Ok(0) => Ok(false),
             Ok(count) => {
-                self.decoder.feed(&octets[..count]);
+                self.decoder.feed(&self.heard[..count]);
+                self.heard[..count].zeroize();
                 Ok(true)
             }
             Err(error) if is_passing(&error) => Ok(true),

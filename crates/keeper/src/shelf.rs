@@ -174,6 +174,12 @@ impl<R: Records> Shelf<R> {
         }
     }
 
+    /// Whether there is such a user, as far as anybody can tell without trouble.
+    pub(crate) fn has(&self, identity: &Identity, now: Instant) -> bool {
+        let rests = self.resting.is_some_and(|end| now < end);
+        self.is_usable() && !rests && matches!(self.records.look_up(identity), Ok(Some(_)))
+    }
+
     fn is_well(&mut self, attended: Attended, survey: Survey) -> Option<Event> {
         self.resting = None;
         match (std::mem::replace(&mut self.state, State::Usable(survey)), attended) {

@@ -42,7 +42,10 @@ impl Decoder {
     }
 
     /// The next message, if it is there as a whole.
-    #[expect(clippy::should_implement_trait, reason = "no iterator: each message is of the type that is asked for")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "no iterator: each message is of the type that is asked for"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = &self.buffer[self.taken..];
         let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };

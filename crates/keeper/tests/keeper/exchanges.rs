@@ -1,15 +1,18 @@
 //! Exchanges: who gets in, who does not, and in what words.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use credential::{Mechanism, State};
-use keeper::Outcome;
 use keeper::proxy::{Rule, Whom};
-use sasl::client::Means;
+use keeper::{Event, Outcome};
+use sasl::client::{self, Means};
+use sasl::layer::{LayerKeys, Layers};
 use wire::{Class, SecretOctets, ToFront, ToKeeper};
 
-use crate::world::{World, kinds, policy, realm, set_password, tls, user, who};
+use crate::world::{World, client_settings, kinds, policy, realm, set_password, tls, user, who};
 
 const ALL_KINDS: &str = "argon2id scram-sha-1 scram-sha-256 scram-sha-512 cram-md5 digest-md5";
 
@@ -200,6 +203,65 @@ fn who_guesses_is_held_back_then_refused_and_hanging_up_does_not_help() {
     }
     let session = world.begin_plain("alice", "wonderland", client);
     assert_eq!(world.told(session).unwrap().unwrap_err().0, Class::Later);
+}
+
+#[test]
+fn the_log_names_whom_somebody_may_have_meant() {
+    let policy = policy("argon2id");
+    let users = [user("alice@mail", "wonderland", &policy), user("bob", "builder", &policy)];
+    let mut world = World::of(policy, &users, |_| {});
+    for (userid, nearest) in [
+        ("alice", Some("alice@mail")),
+        ("BOB", Some("bob@example.org")),
+        ("bob@mail.example.org", Some("bob@example.org")),
+        ("bob", None),
+        ("nobody", None),
+    ] {
+        assert!(world.plain(userid, "guess").is_err());
+        let Some(Event::Auth(result)) = world.events.last() else { panic!("{:?}", world.events) };
+        let found = result.nearest.as_ref().map(ToString::to_string);
+        assert_eq!(found.as_deref(), nearest, "{userid}");
+        assert_eq!(result.identity, Some(who(userid)));
+        world.pass(Duration::from_secs(1));
+    }
+    let look_ups = |world: &mut World, userid: &str| {
+        world.pass(Duration::from_secs(1));
+        let before = world.watch.look_ups.load(Ordering::Relaxed);
+        assert!(world.plain(userid, "guess").is_err());
+        world.watch.look_ups.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(look_ups(&mut world, "bob"), look_ups(&mut world, "nobody"));
+}
+
+#[test]
+fn who_has_logged_in_by_digest_md5_does_so_again_with_one_message() {
+    let policy = policy("digest-md5");
+    let users = [user("alice", "wonderland", &policy)];
+    let mut world = World::of(policy, &users, |settings| {
+        settings.reauthentication = Duration::from_mins(1);
+        let mut common = (*settings.common).clone();
+        common.layers = Layers::default();
+        settings.common = Arc::new(common);
+    });
+    let settings = client::Settings {
+        layers: Layers::default(),
+        ..client_settings(Mechanism::DigestMd5, "alice", None)
+    };
+    let settings = Arc::new(settings);
+    let channel = sasl::Channel::clear();
+    let begin = || client::begin(client::Choice::of(Mechanism::DigestMd5), &settings, &channel, [7; 32]);
+    let (login, outcome, messages) = world.drive(begin(), &wire::Channel::default());
+    assert_eq!(messages, 3);
+    let login = login.unwrap();
+    let layer = LayerKeys::from_octets(login.layer.as_ref().unwrap().expose()).unwrap();
+    assert_eq!((login.ssf, layer.protection().ssf()), (55, 55));
+    let again = client::resume(outcome.unwrap().ticket.unwrap(), &settings, &channel, [8; 32]);
+    let (login, outcome, messages) = world.drive(again, &wire::Channel::default());
+    assert!(login.is_ok() && messages == 2, "{messages}");
+    world.pass(Duration::from_mins(1));
+    let again = client::resume(outcome.unwrap().ticket.unwrap(), &settings, &channel, [9; 32]);
+    let (login, _, messages) = world.drive(again, &wire::Channel::default());
+    assert!(login.is_ok() && messages > 2, "the ticket was too old: {messages}");
 }
 
 #[test]

@@ -280,10 +280,21 @@ impl World {
         initial: Option<&[u8]>,
         client: Option<IpAddr>,
     ) {
+        self.begin_over(&tls(), session, mechanism, initial, client);
+    }
+
+    fn begin_over(
+        &mut self,
+        channel: &wire::Channel,
+        session: SessionId,
+        mechanism: &str,
+        initial: Option<&[u8]>,
+        client: Option<IpAddr>,
+    ) {
         self.say(ToKeeper::Begin {
             session,
             listener: ListenerId(0),
-            channel: tls(),
+            channel: channel.clone(),
             client,
             mechanism: mechanism.to_owned(),
             initial: initial.map(SecretOctets::copy_of),
@@ -335,7 +346,28 @@ impl World {
         let settings = client_settings(mechanism, userid, authorization);
         let channel = Channel::from(&tls());
         let choice = client::Choice::of(mechanism);
-        let mut step = client::begin(choice, &Arc::new(settings), &channel, [0x77; 32]);
+        let step = client::begin(choice, &Arc::new(settings), &channel, [0x77; 32]);
+        let (login, _, messages) = self.converse(step, mechanism, text, client, &tls());
+        (login, messages)
+    }
+
+    /// One login by DIGEST-MD5 of who has `wonderland` for a password.
+    pub(crate) fn drive(
+        &mut self,
+        step: client::Step,
+        channel: &wire::Channel,
+    ) -> (Result<Login, Refusal>, Option<Box<client::Outcome>>, usize) {
+        self.converse(step, Mechanism::DigestMd5, "wonderland", None, channel)
+    }
+
+    fn converse(
+        &mut self,
+        mut step: client::Step,
+        mechanism: Mechanism,
+        text: &str,
+        client: Option<IpAddr>,
+        channel: &wire::Channel,
+    ) -> (Result<Login, Refusal>, Option<Box<client::Outcome>>, usize) {
         let (session, mut has_begun, mut messages) = (self.next_session(), false, 0);
         loop {
             let (octets, next) = match step {
@@ -350,16 +382,17 @@ impl World {
                 let octets = SecretOctets::copy_of(&octets.unwrap());
                 self.say(ToKeeper::Respond { session, octets });
             } else {
-                self.begin(session, mechanism.name(), octets.as_ref().map(|it| it.as_slice()), client);
+                let initial = octets.as_ref().map(|it| it.as_slice());
+                self.begin_over(channel, session, mechanism.name(), initial, client);
             }
             messages += 1;
             match self.sent.pop_back().unwrap() {
                 ToFront::Challenge { octets, .. } => step = next.challenge(&octets),
                 ToFront::LoggedIn { login, .. } => {
-                    assert!(matches!(next.success(None), client::Step::Done(_)), "{mechanism}");
-                    return (Ok(login), messages);
+                    let client::Step::Done(outcome) = next.success(None) else { panic!("{mechanism}") };
+                    return (Ok(login), Some(outcome), messages);
                 }
-                ToFront::Refused { class, hold_ms, .. } => return (Err((class, hold_ms)), messages),
+                ToFront::Refused { class, hold_ms, .. } => return (Err((class, hold_ms)), None, messages),
                 other => panic!("{other:?}"),
             }
         }
