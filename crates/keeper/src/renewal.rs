@@ -6,7 +6,8 @@
 
 use credential::policy::KindSet;
 use credential::{
-    ChangedBy, Label, Password, Policy, Recipe, Record, Salts, Secret, Timestamp, Verifier, VerifierKind,
+    ChangedBy, Label, Password, Policy, Recipe, Record, Salts, ScramHash, Secret, Timestamp, Verifier,
+    VerifierKind,
 };
 use store::StoreError;
 use store::secrets::{SecretStore, Stored};
@@ -59,17 +60,18 @@ impl Renewal {
     /// Derives what is missing, and puts it in its place. The store waits for others as long as it was opened to.
     pub fn carry_out(self, store: &SecretStore, salts: Salts, by: ChangedBy) -> Result<Renewed, StoreError> {
         let seen = self.stored.revision;
-        let Some((record, made)) = self.renewed(salts, by) else { return Ok(Renewed::AsItWas) };
+        let Some((record, made)) = self.renewed(&salts, by) else { return Ok(Renewed::AsItWas) };
         let put = store.write::<_, StoreError>(|edit| edit.put_if(&record, Some(seen)))?;
         Ok(put.map_or(Renewed::Overtaken, |_| Renewed::Made(made)))
     }
 
-    fn renewed(self, salts: Salts, by: ChangedBy) -> Option<(Record, KindSet)> {
+    fn renewed(self, salts: &Salts, by: ChangedBy) -> Option<(Record, KindSet)> {
         let Self { stored, label, password, policy, now } = self;
         let record = stored.record;
         let kinds = wanted(&record, &label, &policy);
         let password = fitting(&record, &label, &password)?;
-        let recipe = record.recipe(&label, &policy.cost, salts);
+        let recipe = record.recipe(&label, &policy.cost, salts.clone());
+        let kinds = kinds.iter().filter(|kind| may_stand(*kind, &record, &label, &recipe, salts)).collect();
         let made = make(&record, kinds, &label, &password, &recipe)?;
         let new: KindSet = made.iter().map(Verifier::kind).collect();
         let mut parts = record.into_parts();
@@ -111,6 +113,20 @@ fn fitting(record: &Record, label: &Label, sent: &Secret) -> Option<Password> {
     let is_the_same = password.octets() == sent.expose();
     let is_foreign_alone = credential.verifiers.kinds() == KindSet::EMPTY.with(VerifierKind::Foreign);
     (!credential.raw || is_the_same || is_foreign_alone).then_some(password)
+}
+
+/// Whether a verifier of ours may stand beside those of the user's other credentials: where they have one of its kind, it
+/// must share their salt, which the recipe has not taken over where it is too weak.
+fn may_stand(kind: VerifierKind, record: &Record, label: &Label, recipe: &Recipe, fresh: &Salts) -> bool {
+    let others = record.credentials().iter().filter(|credential| credential.label != *label);
+    let is_alone = others.into_iter().all(|credential| credential.verifiers.get(kind).is_none());
+    let hash = ScramHash::ALL.into_iter().find(|hash| hash.kind() == kind);
+    let is_shared = match (kind, hash) {
+        (VerifierKind::Argon2id, _) => recipe.salts.argon2id != fresh.argon2id,
+        (_, Some(hash)) => recipe.salts.scram(hash) != fresh.scram(hash),
+        (_, None) => true,
+    };
+    is_alone || is_shared
 }
 
 /// Makes what is missing; what the recipe, which the user's other credentials have a say in, cannot make better stays.

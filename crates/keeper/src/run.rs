@@ -42,18 +42,24 @@ pub enum RunError {
     System(#[source] io::Error),
 }
 
-/// Runs until the opener says that it is enough, or is gone. It begins by sending the configuration.
+/// Runs until the opener says that it is enough, or is gone. Nothing is answered before it has sent the configuration; the
+/// connection to the front may come before or after, and again whenever there is a new front. Told of: that it is ready, and
+/// now and then that it is alive.
 ///
 /// `trust` is for the store and what lies beside it: root and the TrustedUser, who is the one that this process runs as.
 /// [`process::prepare`](crate::process::prepare) comes before.
 pub fn run(opener: &Passage, trust: &Trust, observer: &Observer) -> Result<(), RunError> {
+    let mut front = None;
     loop {
         match receive(opener)? {
             Some((FromOpener::Configuration { generation, path, text }, _)) => {
                 let settings = settings(&path, &text).map_err(RunError::Configuration)?;
                 observer(Event::Configured { generation });
-                return Desk::open(opener, trust, observer, settings, generation)?.work();
+                let mut desk = Desk::open(opener, trust, observer, settings, generation)?;
+                front.map_or(Ok(()), |descriptor| desk.join(descriptor))?;
+                return desk.work();
             }
+            Some((FromOpener::Peer, Some(descriptor))) => front = Some(descriptor),
             None | Some((FromOpener::ShutDown, _)) => return Ok(()),
             Some(_) => {}
         }

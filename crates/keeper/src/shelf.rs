@@ -157,7 +157,7 @@ impl<R: Records> Shelf<R> {
         now: Instant,
     ) -> Result<Found, Option<String>> {
         let State::Usable(survey) = &self.state else { return Err(None) };
-        if self.resting.is_some_and(|end| now < end) {
+        if self.rests(now) {
             return Err(None);
         }
         match self.records.look_up(identity) {
@@ -175,9 +175,15 @@ impl<R: Records> Shelf<R> {
     }
 
     /// Whether there is such a user, as far as anybody can tell without trouble.
-    pub(crate) fn has(&self, identity: &Identity, now: Instant) -> bool {
-        let rests = self.resting.is_some_and(|end| now < end);
-        self.is_usable() && !rests && matches!(self.records.look_up(identity), Ok(Some(_)))
+    pub(crate) fn has(&mut self, identity: &Identity, now: Instant) -> bool {
+        if !self.is_usable() || self.rests(now) {
+            return false;
+        }
+        let found = self.records.look_up(identity);
+        if found.as_ref().is_err_and(StoreError::is_temporary) {
+            self.resting = Some(now + BETWEEN);
+        }
+        matches!(found, Ok(Some(_)))
     }
 
     fn is_well(&mut self, attended: Attended, survey: Survey) -> Option<Event> {
@@ -203,6 +209,10 @@ impl<R: Records> Shelf<R> {
 }
 
 impl<R> Shelf<R> {
+    fn rests(&self, now: Instant) -> bool {
+        self.resting.is_some_and(|end| now < end)
+    }
+
     /// Asks nothing for a while; the words, if that is news.
     fn rest(&mut self, error: &StoreError, now: Instant) -> Option<String> {
         let is_news = self.resting.is_none();

@@ -7,4 +7,5 @@ mod exchanges;
 mod renewals;
 mod running;
 mod shelf;
+mod whatever;
 mod world;
