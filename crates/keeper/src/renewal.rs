@@ -58,9 +58,9 @@ impl Renewal {
     }
 
     /// Derives what is missing, and puts it in its place. The store waits for others as long as it was opened to.
-    pub fn carry_out(self, store: &SecretStore, salts: Salts, by: ChangedBy) -> Result<Renewed, StoreError> {
+    pub fn carry_out(self, store: &SecretStore, salts: &Salts, by: ChangedBy) -> Result<Renewed, StoreError> {
         let seen = self.stored.revision;
-        let Some((record, made)) = self.renewed(&salts, by) else { return Ok(Renewed::AsItWas) };
+        let Some((record, made)) = self.renewed(salts, by) else { return Ok(Renewed::AsItWas) };
         let put = store.write::<_, StoreError>(|edit| edit.put_if(&record, Some(seen)))?;
         Ok(put.map_or(Renewed::Overtaken, |_| Renewed::Made(made)))
     }

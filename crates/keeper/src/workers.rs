@@ -155,7 +155,7 @@ fn renew(renewal: Renewal, store: &SharedStore) -> Option<Event> {
     getrandom::fill(&mut salts).ok()?;
     let (identity, label) = (renewal.identity().clone(), renewal.label().clone());
     let by = ChangedBy::new(&Account::by_uid(Uid::effective()).short(), "gatepostd").unwrap_or_default();
-    match renewal.carry_out(&store, Salts::from_random(salts), by) {
+    match renewal.carry_out(&store, &Salts::from_random(salts), by) {
         Ok(Renewed::Made(made)) => Some(Event::Renewed { identity, label, made }),
         Ok(Renewed::AsItWas | Renewed::Overtaken) => None,
         Err(error) => Some(Event::NotRenewed { identity, words: error.to_string() }),

@@ -25,7 +25,7 @@ fn world(policy: Policy, record: Record) -> World {
 fn renew(world: &mut World) -> Option<Renewed> {
     assert!(world.plain("alice", "wonderland").is_ok());
     let renewal = world.renewals.pop()?;
-    Some(renewal.carry_out(&world.tool(), Salts::from_random([5; Salts::OCTETS]), by()).unwrap())
+    Some(renewal.carry_out(&world.tool(), &Salts::from_random([5; Salts::OCTETS]), by()).unwrap())
 }
 
 fn by() -> ChangedBy {
@@ -85,7 +85,7 @@ fn a_change_that_came_first_stays() {
         world.change("alice", change);
         let renewal = world.renewals.pop().unwrap();
         let salts = Salts::from_random([5; Salts::OCTETS]);
-        assert!(matches!(renewal.carry_out(&world.tool(), salts, by()).unwrap(), Renewed::Overtaken));
+        assert!(matches!(renewal.carry_out(&world.tool(), &salts, by()).unwrap(), Renewed::Overtaken));
         assert!(world.plain("alice", "wonderland").is_err());
         assert_eq!(kept(&world), "argon2id");
     }
@@ -94,7 +94,7 @@ fn a_change_that_came_first_stays() {
     world.tool().write::<_, StoreError>(|edit| edit.remove(&who("alice"))).unwrap();
     let renewal = world.renewals.pop().unwrap();
     let salts = Salts::from_random([5; Salts::OCTETS]);
-    assert!(matches!(renewal.carry_out(&world.tool(), salts, by()).unwrap(), Renewed::Overtaken));
+    assert!(matches!(renewal.carry_out(&world.tool(), &salts, by()).unwrap(), Renewed::Overtaken));
     assert!(world.tool().look_up(&who("alice")).unwrap().is_none());
 }
 
