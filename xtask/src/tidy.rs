@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("smtp", &["credential"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
+    ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),

@@ -42,6 +42,10 @@ impl Decoder {
     }
 
     /// The next message, if it is there as a whole.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "no iterator: each message is of the type that is asked for"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = &self.buffer[self.taken..];
         let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
@@ -81,7 +85,9 @@ mod tests {
                 .map(|(session, octets)| ToKeeper::Respond { session: SessionId(*session), octets: SecretOctets::copy_of(octets) })
                 .collect();
             let mut stream = Zeroizing::new(Vec::new());
-            messages.iter().for_each(|message| push(message, &mut stream).unwrap());
+            for message in &messages {
+                push(message, &mut stream).unwrap();
+            }
             let mut decoder = Decoder::default();
             let mut found = Vec::new();
             for piece in stream.chunks(piece) {
