@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["credential", "safefile"]),
     ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
+    ("gatepostd", &["keeper", "wire", "sasl", "config", "cli", "credential", "safefile"]),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli"]),

@@ -249,7 +249,8 @@ fn known_type(word: &str) -> Result<&'static str, WordError> {
     known.map(|(name, _)| name).ok_or_else(|| WordError::MapType(word.to_owned()))
 }
 
-fn known_types() -> String {
+/// The types of map that a configuration may name.
+pub fn known_types() -> String {
     TYPES.map(|(name, _)| name).join(", ")
 }
 

@@ -26,6 +26,7 @@ mod replace;
 mod request;
 mod rule;
 mod scratch;
+mod socket;
 mod stamp;
 mod temporary;
 mod trust;

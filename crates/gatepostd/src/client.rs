@@ -1,0 +1,131 @@
+//! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says.
+
+use std::path::PathBuf;
+
+use cli::options::Common;
+use cli::{Exit, Format, Io, Report};
+use serde_json::Value;
+
+use crate::control::{Request, ask};
+use crate::ground::Ground;
+use crate::options::Reaching;
+
+/// How it is.
+pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
+    let answer = ask(&socket(common, reaching)?, Request::Status)?;
+    match io.format() {
+        Format::Json => io.out().json(&answer)?,
+        Format::Text => io.out().text(status_text(&answer))?,
+    }
+    Ok(Exit::OK)
+}
+
+/// Reads its configuration again.
+pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
+    let answer = ask(&socket(common, reaching)?, Request::Reload)?;
+    let faults = answer["refused"].as_array().cloned().unwrap_or_default();
+    if io.format() == Format::Json {
+        io.out().json(&answer)?;
+        return Ok(if faults.is_empty() { Exit::OK } else { Exit::CONFIG });
+    }
+    for remark in answer["remarks"].as_array().into_iter().flatten() {
+        io.warn(&report(remark));
+    }
+    if let Some(report) = faults.iter().map(report).reduce(Report::and) {
+        return Err(Report::plain(Exit::CONFIG, "the configuration is refused, the one before stays").and(report));
+    }
+    io.out().line(format_args!("configuration {} is in force", number(&answer["generation"])))?;
+    Ok(Exit::OK)
+}
+
+/// The configuration says where; one that is broken does not, and then somebody has to (`--control`).
+fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
+    if let Some(path) = &reaching.control {
+        return Ok(path.clone());
+    }
+    let ground = Ground::read(common).map_err(|findings| {
+        let report = findings.refusal();
+        report.unwrap_or_else(|| Report::plain(Exit::CONFIG, "the configuration cannot be read"))
+    })?;
+    Ok(ground.config.control_socket)
+}
+
+fn status_text(answer: &Value) -> String {
+    let mut text = format!(
+        "gatepostd {}, process {}, up {}, configuration {} of {}\n",
+        word(&answer["version"]),
+        number(&answer["pid"]),
+        time(&answer["uptime"]),
+        number(&answer["generation"]),
+        word(&answer["configuration"]),
+    );
+    for place in answer["listening"].as_array().into_iter().flatten() {
+        text += &format!("listening  {}\n", word(place));
+    }
+    for process in answer["processes"].as_array().into_iter().flatten() {
+        let state = match (&process["pid"], process["ready"].as_bool()) {
+            (Value::Null, _) => "is not there".to_owned(),
+            (pid, Some(true)) => format!("process {pid}, up {}", time(&process["uptime"])),
+            (pid, _) => format!("process {pid}, not ready yet"),
+        };
+        let (role, account) = (word(&process["role"]), word(&process["account"]));
+        let restarts = number(&process["restarts"]);
+        text += &format!("{role:<9}  {state}, as {account}, {restarts} restarts\n");
+    }
+    cli::printable::lines(&text)
+}
+
+/// A trouble as the daemon tells it.
+fn report(object: &Value) -> Report {
+    let report = Report::new(Exit::CONFIG, word(&object["subject"]), word(&object["cause"]));
+    let report = match object["why"].as_str() {
+        Some(why) => report.because(why),
+        None => report,
+    };
+    object["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).fold(report, Report::mend)
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn time(seconds: &Value) -> String {
+    let seconds = number(seconds);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_person_reads_how_it_is() {
+        let answer = json!({
+            "pid": 70, "version": "0.1.0", "uptime": 90_061, "configuration": "/etc/x", "generation": 2,
+            "listening": ["*:587"],
+            "processes": [
+                {"role": "keeper", "account": "gatepost (uid 100)", "pid": 71, "uptime": 59, "ready": true, "restarts": 1},
+                {"role": "front", "account": "x\u{1b}", "pid": null, "uptime": null, "ready": false, "restarts": 0},
+            ],
+        });
+        assert_eq!(
+            status_text(&answer),
+            "gatepostd 0.1.0, process 70, up 1 d 1 h, configuration 2 of /etc/x\n\
+             listening  *:587\n\
+             keeper     process 71, up 59 s, as gatepost (uid 100), 1 restarts\n\
+             front      is not there, as x\\x1b, 0 restarts\n"
+        );
+    }
+}

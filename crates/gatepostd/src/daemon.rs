@@ -1,0 +1,483 @@
+//! The opener's life: one loop, one thread, which waits for nobody in particular. What is to be done about processes is
+//! `supervise`'s to say; here it is done.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use cli::options::Common;
+use cli::{Exit, Level, Report};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
+use serde_json::{Value, json};
+use wire::{FromOpener, Generation, ListenerId, ToOpener};
+
+use crate::control::{Control, Request};
+use crate::ground::Ground;
+use crate::journal::{Journal, Line, Priority, Style};
+use crate::listen::Sockets;
+use crate::made::{self, PidFile};
+use crate::notify::Notify;
+use crate::open::{self, Answer, Verdict};
+use crate::role::Role;
+use crate::signals::{Signals, Wish};
+use crate::supervise::{Action, Ending, Event, Supervisor};
+use crate::worker::{Heard, Worker};
+
+/// Runs until somebody wants it to end, or does not begin.
+pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
+    let ground = Ground::read(common);
+    let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(unknown_fault))?;
+    let findings = ground.examined();
+    let journal = Journal::new("gatepostd", Style::of(&ground.config));
+    tell_remarks(&journal, &findings.remarks);
+    findings.refusal().map_or(Ok(()), Err)?;
+    std::env::set_current_dir("/").map_err(|error| Report::new(Exit::OSERR, "/", error))?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let mut daemon = Daemon::open(common.clone(), ground, journal)?;
+    let ending = daemon.work();
+    daemon.close();
+    match ending {
+        Ending::Wanted => Ok(Exit::OK),
+        Ending::NeverReady(role) => {
+            let cause = format!("the {role} did not come so far as to be ready: the log says why");
+            Err(Report::plain(Exit::UNAVAILABLE, cause))
+        }
+    }
+}
+
+struct Daemon {
+    common: Common,
+    ground: Ground,
+    generation: Generation,
+    sockets: Sockets,
+    signals: Signals,
+    /// Away only while it is being served.
+    control: Option<Control>,
+    pid_file: PidFile,
+    notify: Notify,
+    journal: Journal,
+    supervisor: Supervisor,
+    keeper: Option<Worker>,
+    front: Option<Worker>,
+    started: Instant,
+    ending: Option<Ending>,
+}
+
+impl Daemon {
+    /// Whoever finds a control socket in use ends before it has taken anything from the one that runs.
+    fn open(common: Common, ground: Ground, journal: Journal) -> Result<Self, Report> {
+        let signals = Signals::take().map_err(|error| Report::new(Exit::OSERR, "signals", error))?;
+        let control = Control::listen(&ground.config.control_socket, ground.own_trust())?;
+        made::fronts_directories(&ground)?;
+        let sockets = Sockets::default().following(&ground.config.listen, ground.own_trust());
+        let sockets = sockets.map_err(all)?;
+        let pid_file = PidFile::write(&ground.config.pid_file, ground.own_trust())?;
+        Ok(Self {
+            common,
+            ground,
+            generation: Generation(1),
+            sockets,
+            signals,
+            control: Some(control),
+            pid_file,
+            notify: Notify::of_environment(),
+            journal,
+            supervisor: Supervisor::default(),
+            keeper: None,
+            front: None,
+            started: Instant::now(),
+            ending: None,
+        })
+    }
+
+    fn work(&mut self) -> Ending {
+        self.greet();
+        let actions = self.supervisor.begin();
+        self.perform(actions);
+        loop {
+            if let Some(ending) = self.ending {
+                return ending;
+            }
+            self.wait();
+            self.hear_signals();
+            Role::ALL.into_iter().for_each(|role| self.hear(role));
+            Role::ALL.into_iter().for_each(|role| self.reap(role));
+            self.serve();
+            let now = Instant::now();
+            self.notify.alive(now);
+            let actions = self.supervisor.tick(now);
+            self.perform(actions);
+        }
+    }
+
+    fn greet(&self) {
+        let accounts = &self.ground.accounts;
+        let line = Line::new(Priority::Notice, 1, "started")
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .with("listening", self.sockets.places().join(" "))
+            .with("keeper", &accounts.keeper)
+            .with("front", &accounts.front);
+        self.journal.write(&line);
+        if !self.ground.is_divided() {
+            let text = format!(
+                "not started by root: opener, keeper and front all run as {}, and nothing keeps the network from the store",
+                accounts.keeper
+            );
+            self.journal.write(&Line::new(Priority::Warning, 0, text));
+        }
+    }
+
+    /// Until something has happened, or it is time for something.
+    fn wait(&self) {
+        let mut waiting = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        let control = self.control.iter().flat_map(Control::descriptors);
+        waiting.extend(control.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
+        let workers = [&self.keeper, &self.front].into_iter().flatten().filter(|worker| worker.is_talking());
+        waiting.extend(workers.map(|worker| PollFd::from_borrowed_fd(worker.as_fd(), PollFlags::IN)));
+        let control = self.control.as_ref().and_then(Control::deadline);
+        let until = [self.supervisor.deadline(), control].into_iter().flatten().min();
+        let now = Instant::now();
+        let pause = until.map_or(TICK, |until| until.saturating_duration_since(now).min(TICK));
+        let pause = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+        // Whatever it says, all of them are looked at now.
+        let _ = poll(&mut waiting, Some(&pause));
+    }
+
+    fn hear_signals(&mut self) {
+        while let Some(wish) = self.signals.next() {
+            match wish {
+                Wish::Reload => drop(self.reload()),
+                Wish::End => {
+                    self.journal.write(&Line::new(Priority::Notice, 1, "ending"));
+                    self.notify.stopping();
+                    self.on(Event::Stop);
+                }
+                // It is looked after in any case.
+                Wish::Reap => {}
+            }
+        }
+    }
+
+    /// At most so many messages at a time: the other one has a right to be heard, too.
+    fn hear(&mut self, role: Role) {
+        for _ in 0..MOST_MESSAGES {
+            let Some(worker) = self.worker(role).as_mut() else { return };
+            match worker.hear() {
+                Heard::Nothing => return,
+                Heard::Words(ToOpener::Ready) => self.on(Event::Ready(role)),
+                Heard::Words(ToOpener::Alive(generation)) => {
+                    worker.generation = generation;
+                    self.on(Event::Alive(role));
+                }
+                Heard::Words(ToOpener::Open { request, file }) => self.open_for(role, request, file),
+                Heard::End => {
+                    worker.give_up();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn open_for(&mut self, role: Role, request: u32, index: u16) {
+        let files = self.ground.config.daemon_files();
+        let answer = match open::verdict(&files, role, index) {
+            Verdict::Open(file) => {
+                open::opened(request, &file.path, file.kind, &self.ground.trust(&file.path))
+            }
+            verdict => {
+                self.log_denial(role, index, &verdict);
+                open::denied(request)
+            }
+        };
+        if let FromOpener::Refused { words, is_missing: false, .. } = &answer.words {
+            let line = Line::new(Priority::Error, 2, format!("not opened for the {role}: {words}"));
+            self.journal.write(&line);
+        }
+        let Answer { words, file } = answer;
+        self.say(role, &words, file.as_ref().map(AsFd::as_fd));
+    }
+
+    fn log_denial(&self, role: Role, index: u16, verdict: &Verdict<'_>) {
+        let (priority, text) = match verdict {
+            Verdict::NotYours(file) => {
+                let path = safefile::display_path(&file.path);
+                let text = format!("the {role} has asked for a file that is not its own, and did not get it: {path}");
+                (Priority::Critical, text)
+            }
+            Verdict::Directory(file) => {
+                let path = safefile::display_path(&file.path);
+                (Priority::Error, format!("the {role} has asked for a directory, which it has to open itself: {path}"))
+            }
+            _ => (Priority::Error, format!("the {role} has asked for a file that the configuration does not name")),
+        };
+        self.journal.write(&Line::new(priority, 1, text).with("file", index));
+    }
+
+    fn reap(&mut self, role: Role) {
+        let Some(status) = self.worker(role).as_mut().and_then(Worker::ended) else { return };
+        *self.worker(role) = None;
+        let is_well = self.supervisor.is_stopping() && status.success();
+        let (priority, level) = if is_well { (Priority::Info, 9) } else { (Priority::Critical, 0) };
+        self.journal.write(&Line::new(priority, level, format!("the {role} has ended")).with("status", status));
+        self.on(Event::Left(role));
+    }
+
+    fn serve(&mut self) {
+        let Some(mut control) = self.control.take() else { return };
+        control.serve(Instant::now(), |request| match request {
+            Request::Status => self.status(),
+            Request::Reload => match self.reload() {
+                Ok(remarks) => json!({"generation": self.generation.0, "remarks": remarks}),
+                Err(faults) => json!({"generation": self.generation.0, "refused": faults}),
+            },
+        });
+        self.control = Some(control);
+    }
+
+    fn on(&mut self, event: Event) {
+        let actions = self.supervisor.handle(event, Instant::now());
+        self.perform(actions);
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        let mut left = VecDeque::from(actions);
+        while let Some(action) = left.pop_front() {
+            match action {
+                Action::Start(role) => {
+                    let event = self.start(role);
+                    left.extend(self.supervisor.handle(event, Instant::now()));
+                }
+                Action::Connect => self.connect(),
+                Action::ShutDown(role) => self.say(role, &FromOpener::ShutDown, None),
+                Action::Kill(role) => self.kill(role),
+                Action::TellReady => {
+                    self.journal.write(&Line::new(Priority::Notice, 1, "ready"));
+                    self.notify.ready(&self.words());
+                }
+                Action::Finish(ending) => self.ending = Some(ending),
+            }
+        }
+    }
+
+    fn start(&mut self, role: Role) -> Event {
+        let account = match role {
+            Role::Keeper => &self.ground.accounts.keeper,
+            Role::Front => &self.ground.accounts.front,
+        };
+        let account = Some(account).filter(|_| self.ground.is_divided());
+        match Worker::start(role, account, self.journal.style()) {
+            Ok(worker) => {
+                let line = Line::new(Priority::Info, 8, format!("the {role} is started"));
+                self.journal.write(&line.with("process", worker.id()));
+                *self.worker(role) = Some(worker);
+                self.configure(role);
+                Event::Up(role)
+            }
+            Err(error) => {
+                let line = Line::new(Priority::Critical, 0, format!("the {role} cannot be started: {error}"));
+                self.journal.write(&line);
+                Event::Left(role)
+            }
+        }
+    }
+
+    /// The configuration and, for the front, all listening sockets of it.
+    fn configure(&mut self, role: Role) {
+        let words = FromOpener::Configuration {
+            generation: self.generation,
+            path: self.ground.config.path.display().to_string(),
+            text: self.ground.text.clone(),
+        };
+        self.say(role, &words, None);
+        if role == Role::Front {
+            let sockets: Vec<_> = self.sockets.iter().map(|it| it.try_clone_to_owned()).collect();
+            for (number, socket) in (0..).zip(sockets) {
+                match socket {
+                    Ok(socket) => {
+                        let words = FromOpener::Listener(ListenerId(number));
+                        self.say(role, &words, Some(socket.as_fd()));
+                    }
+                    Err(error) => {
+                        let text = format!("a listening socket cannot be given to the front: {error}");
+                        self.journal.write(&Line::new(Priority::Critical, 0, text));
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        match UnixStream::pair() {
+            Ok((one, other)) => {
+                self.say(Role::Keeper, &FromOpener::Peer, Some(one.as_fd()));
+                self.say(Role::Front, &FromOpener::Peer, Some(other.as_fd()));
+            }
+            Err(error) => {
+                let text = format!("keeper and front cannot be connected: {error}");
+                self.journal.write(&Line::new(Priority::Critical, 0, text));
+                // A start is another try.
+                self.kill(Role::Front);
+            }
+        }
+    }
+
+    fn kill(&mut self, role: Role) {
+        if let Some(worker) = self.worker(role) {
+            worker.kill();
+            let text = format!("the {role} did not end, or says nothing any more: it is killed");
+            self.journal.write(&Line::new(Priority::Critical, 0, text));
+        }
+    }
+
+    fn say(&mut self, role: Role, words: &FromOpener, descriptor: Option<std::os::fd::BorrowedFd<'_>>) {
+        let Some(worker) = self.worker(role) else { return };
+        if let Err(error) = worker.say(words, descriptor) {
+            worker.give_up();
+            let text = format!("the {role} does not listen, and is killed: {error}");
+            self.journal.write(&Line::new(Priority::Critical, 0, text));
+        }
+    }
+
+    /// Reads the configuration again. One with faults changes nothing, and all of them are said.
+    fn reload(&mut self) -> Result<Vec<Value>, Vec<Value>> {
+        self.notify.reloading();
+        let reloaded = self.reread();
+        let (line, answer) = match reloaded {
+            Ok(remarks) => {
+                tell_remarks(&self.journal, &remarks);
+                let remarks = objects(&remarks, Level::Warning);
+                (Line::new(Priority::Notice, 1, "the configuration was read again"), Ok(remarks))
+            }
+            Err(report) => {
+                let text = report.to_text("reload", Level::Error);
+                let text = format!("the configuration is refused, the one before stays\n{}", text.trim_end());
+                (Line::new(Priority::Error, 0, text), Err(report.to_json("gatepostd", Level::Error)))
+            }
+        };
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
+        answer
+    }
+
+    fn reread(&mut self) -> Result<Vec<Report>, Report> {
+        let ground = Ground::read(&self.common);
+        let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(unknown_fault))?;
+        let mut findings = ground.examined();
+        let mut remarks = std::mem::take(&mut findings.remarks);
+        findings.wrong.extend(self.needs_restart(&ground));
+        findings.refusal().map_or(Ok(()), Err)?;
+        remarks.extend(self.comes_with_restart(&ground));
+        made::fronts_directories(&ground)?;
+        let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
+        self.journal.set_style(self.journal.style().following(&ground.config));
+        (self.ground, self.sockets) = (ground, sockets);
+        self.generation = Generation(self.generation.0.wrapping_add(1));
+        Role::ALL.into_iter().for_each(|role| self.configure(role));
+        Ok(remarks)
+    }
+
+    /// Processes do not change their accounts.
+    fn needs_restart(&self, ground: &Ground) -> Option<Report> {
+        let is_same = ground.accounts == self.ground.accounts;
+        (!is_same).then(|| {
+            let cause = "keeper or front would run as another account than now";
+            Report::new(Exit::CONFIG, "run_as, trusted_user", cause).mend("restart the daemon")
+        })
+    }
+
+    /// What was made at the start stays where it is.
+    fn comes_with_restart(&self, ground: &Ground) -> Vec<Report> {
+        let (now, then) = (&self.ground.config, &ground.config);
+        let moved = [
+            ("control_socket", now.control_socket != then.control_socket),
+            ("pid_file", now.pid_file != then.pid_file),
+            ("log_level", now.log_level != then.log_level),
+            ("log_format", now.log_format != then.log_format),
+        ];
+        let moved = moved.into_iter().filter(|(_, is_moved)| *is_moved);
+        moved
+            .map(|(key, _)| {
+                let cause = if key.starts_with("log") {
+                    "keeper and front write as before until they are started again"
+                } else {
+                    "it stays where it is until the daemon is started again"
+                };
+                Report::new(Exit::CONFIG, key, cause).mend("restart the daemon")
+            })
+            .collect()
+    }
+
+    fn status(&self) -> Value {
+        let processes: Vec<_> = Role::ALL.into_iter().map(|role| self.process(role)).collect();
+        json!({
+            "pid": std::process::id(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime": self.started.elapsed().as_secs(),
+            "configuration": self.ground.config.path.display().to_string(),
+            "generation": self.generation.0,
+            "listening": self.sockets.places(),
+            "processes": processes,
+        })
+    }
+
+    fn process(&self, role: Role) -> Value {
+        let (worker, account) = match role {
+            Role::Keeper => (&self.keeper, &self.ground.accounts.keeper),
+            Role::Front => (&self.front, &self.ground.accounts.front),
+        };
+        let up = self.supervisor.up(role);
+        json!({
+            "role": role.word(),
+            "account": account.to_string(),
+            "pid": worker.as_ref().map(Worker::id),
+            "uptime": up.map(|(since, _)| since.elapsed().as_secs()),
+            "ready": up.is_some_and(|(_, is_ready)| is_ready),
+            "restarts": self.supervisor.restarts(role),
+            "generation": worker.as_ref().map(|worker| worker.generation.0),
+        })
+    }
+
+    /// What a service manager shows.
+    fn words(&self) -> String {
+        format!("listening on {}; configuration {}", self.sockets.places().join(" "), self.generation.0)
+    }
+
+    fn worker(&mut self, role: Role) -> &mut Option<Worker> {
+        match role {
+            Role::Keeper => &mut self.keeper,
+            Role::Front => &mut self.front,
+        }
+    }
+
+    fn close(&mut self) {
+        self.control.take().into_iter().for_each(Control::close);
+        self.pid_file.remove();
+        self.sockets.remove(self.ground.own_trust());
+        self.journal.write(&Line::new(Priority::Notice, 1, "ended"));
+    }
+}
+
+fn tell_remarks(journal: &Journal, remarks: &[Report]) {
+    for remark in remarks {
+        let text = format!("{}: {}", remark.subject(), remark.cause());
+        journal.write(&Line::new(Priority::Warning, 8, text));
+    }
+}
+
+fn objects(reports: &[Report], level: Level) -> Vec<Value> {
+    reports.iter().flat_map(|report| report.to_json("gatepostd", level)).collect()
+}
+
+fn all(reports: Vec<Report>) -> Report {
+    reports.into_iter().reduce(Report::and).unwrap_or_else(unknown_fault)
+}
+
+fn unknown_fault() -> Report {
+    Report::plain(Exit::SOFTWARE, "something is wrong, and nothing says what")
+}
+
+/// Below a second, so that its nanoseconds are all of it.
+const TICK: Duration = Duration::from_millis(999);
+const MOST_MESSAGES: usize = 64;

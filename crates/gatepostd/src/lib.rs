@@ -1,0 +1,67 @@
+//! The daemon: the opener, which starts keeper and front, watches over them, and opens files and listening sockets for them.
+//!
+//! | in here | what |
+//! | --- | --- |
+//! | `ground` | configuration, accounts, every file: all that is wrong at once |
+//! | `daemon` | the opener's loop, which does what `supervise` says |
+//! | `supervise` | when processes start, are connected, end; no I/O |
+//! | `worker`, `role` | a process as the opener holds it, and as it is itself |
+//! | `open`, `listen`, `made` | what is opened and made for others, and only for whom it belongs to |
+//! | `control`, `client` | the control socket, from both ends |
+//! | `journal`, `lines` | the log, and what stands in it |
+//!
+//! Absent: the network's octets, the store, and whatever root need not do. Entry points: [`main`] for the process, [`command`]
+//! for manual page and completions.
+
+mod check;
+mod client;
+mod control;
+mod daemon;
+mod ground;
+mod journal;
+mod lines;
+mod listen;
+mod made;
+mod notify;
+mod open;
+mod options;
+mod parked;
+mod role;
+mod signals;
+mod supervise;
+mod version;
+mod worker;
+
+use std::process::ExitCode;
+
+use cli::options::{Parsed, parse};
+use cli::{Exit, Io, Report};
+
+use crate::options::{Command, Options};
+
+pub use options::command;
+
+/// The program.
+pub fn main() -> ExitCode {
+    cli::run("gatepostd", run)
+}
+
+fn run(io: &mut Io) -> Result<Exit, Report> {
+    let options: Options = match parse(io, std::env::args_os(), Exit::USAGE)? {
+        Parsed::Options(options) => options,
+        Parsed::Said(exit) => return Ok(exit),
+    };
+    io.set_format(options.common.format);
+    if let (Some(role), Some(style)) = (options.role, options.log) {
+        return role::run(role, style);
+    }
+    if options.version {
+        return version::say(options.verbose, io);
+    }
+    match &options.command {
+        None => daemon::run(&options.common),
+        Some(Command::Check) => check::run(&options.common, io),
+        Some(Command::Status(reaching)) => client::status(&options.common, reaching, io),
+        Some(Command::Reload(reaching)) => client::reload(&options.common, reaching, io),
+    }
+}

@@ -1,0 +1,157 @@
+//! The listening sockets. They are the opener's and stay open whoever else comes and goes, so that who connects meanwhile
+//! waits and is not refused.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use cli::{Exit, Report};
+use config::{Address, Endpoint, Listener};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
+use safefile::{Kind, SafeDir, Trust};
+
+/// One for each `[[listen]]`, in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets(Vec<(Endpoint, OwnedFd)>);
+
+impl Sockets {
+    /// The sockets of another configuration: what was open already stays open, the rest is opened. Either all of them, or
+    /// every trouble there is.
+    pub(crate) fn following(&self, listeners: &[Listener], trust: &Trust) -> Result<Self, Vec<Report>> {
+        let (mut sockets, mut troubles) = (Vec::new(), Vec::new());
+        for listener in listeners {
+            match self.socket(&listener.endpoint, trust) {
+                Ok(socket) => sockets.push((listener.endpoint.clone(), socket)),
+                Err(report) => troubles.push(report),
+            }
+        }
+        if troubles.is_empty() { Ok(Self(sockets)) } else { Err(troubles) }
+    }
+
+    /// In the order of the configuration, each by a descriptor.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().map(|(_, socket)| socket.as_fd())
+    }
+
+    /// Where they really are: a port that was 0 is known now.
+    pub(crate) fn places(&self) -> Vec<String> {
+        self.0.iter().map(|(endpoint, socket)| place(endpoint, socket)).collect()
+    }
+
+    /// Takes the names of unix sockets away, at the end.
+    pub(crate) fn remove(&self, trust: &Trust) {
+        for path in self.0.iter().filter_map(|(endpoint, _)| endpoint.socket()) {
+            let Ok((directory, name)) = parts(path) else { continue };
+            // What stays is taken away by the next start.
+            let _ = SafeDir::open(directory, Kind::Configuration, trust).map(|it| it.remove(name));
+        }
+    }
+
+    fn socket(&self, endpoint: &Endpoint, trust: &Trust) -> Result<OwnedFd, Report> {
+        let known = self.0.iter().find(|(known, _)| known == endpoint);
+        let socket = match (known, endpoint) {
+            (Some((_, socket)), _) => socket.try_clone(),
+            (None, Endpoint::Tcp { address, port }) => tcp(*address, *port),
+            (None, Endpoint::Unix(path)) => return unix(path, trust),
+        };
+        socket.map_err(|error| Report::new(Exit::UNAVAILABLE, format_args!("listen: {endpoint}"), error))
+    }
+}
+
+/// The first address that is possible. IPv4 in IPv6 is for `*` alone: `::` is every address of IPv6.
+fn tcp(address: Address, port: u16) -> io::Result<OwnedFd> {
+    let mut trouble = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for candidate in address.candidates() {
+        match bound(candidate, port, address == Address::Any) {
+            Ok(socket) => return Ok(socket),
+            Err(errno @ (Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)) => trouble = errno.into(),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(trouble)
+}
+
+fn bound(address: IpAddr, port: u16, takes_both: bool) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // A restart does not wait for the connections of before.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !takes_both)?;
+    }
+    bind(&socket, &SocketAddr::new(address, port))?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Whoever may search its directory may connect, as to a port of loopback.
+fn unix(path: &Path, trust: &Trust) -> Result<OwnedFd, Report> {
+    let (directory, name) = parts(path)?;
+    let directory = SafeDir::open(directory, Kind::Configuration, trust)?;
+    let socket = directory.listen(name, 0o666).map_err(|error| in_place(path, &error))?;
+    Ok(OwnedFd::from(socket))
+}
+
+/// Directory and name of what the daemon makes.
+pub(crate) fn parts(path: &Path) -> Result<(&Path, &std::ffi::OsStr), Report> {
+    let parts = path.parent().zip(path.file_name());
+    parts.ok_or_else(|| Report::new(Exit::CONFIG, safefile::display_path(path), "is no path of a file"))
+}
+
+/// Why a socket could not be made.
+pub(crate) fn in_place(path: &Path, error: &io::Error) -> Report {
+    let report = Report::new(Exit::UNAVAILABLE, safefile::display_path(path), error);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => report.because("somebody listens there: is the daemon running already?"),
+        io::ErrorKind::AlreadyExists => report.because("something that is no socket has this name"),
+        _ => report,
+    }
+}
+
+fn place(endpoint: &Endpoint, socket: &OwnedFd) -> String {
+    let Endpoint::Tcp { port: 0, .. } = endpoint else { return endpoint.to_string() };
+    let known = getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok());
+    known.map_or_else(|| endpoint.to_string(), |address| address.to_string())
+}
+
+/// As many as the system allows (net.core.somaxconn).
+const BACKLOG: i32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
+
+    use config::{Config, HostAccounts};
+    use safefile::Uid;
+
+    use super::*;
+
+    fn listeners(text: &str) -> Vec<Listener> {
+        Config::parse("/x".as_ref(), text.as_bytes(), &HostAccounts).unwrap().listen
+    }
+
+    #[test]
+    fn what_was_open_stays_open_and_what_is_not_wanted_any_more_is_closed() {
+        let dir = ::tests::scratch::dir();
+        let trust = Trust::root().caller(Uid::effective());
+        let socket = format!("[[listen]]\nsocket = \"{}/smtp\"\n", dir.path().display());
+        let port = "[[listen]]\naddress = \"127.0.0.1\"\nport = 0\n";
+        let first = Sockets::default().following(&listeners(&format!("{port}{socket}")), &trust).unwrap();
+        let places = first.places();
+        TcpStream::connect(&places[0]).unwrap();
+        UnixStream::connect(dir.path().join("smtp")).unwrap();
+
+        let second = first.following(&listeners(port), &trust).unwrap();
+        drop(first);
+        assert_eq!(second.places(), places[..1]);
+        TcpStream::connect(&places[0]).unwrap();
+        assert!(UnixStream::connect(dir.path().join("smtp")).is_err());
+
+        let taken = format!("[[listen]]\naddress = \"127.0.0.1\"\nport = {}\n", places[0].rsplit(':').next().unwrap());
+        let troubles = Sockets::default().following(&listeners(&taken), &trust).unwrap_err();
+        assert!(troubles.len() == 1 && troubles[0].subject().starts_with("listen: 127.0.0.1:"), "{troubles:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! gatepostd: the daemon.
+
+fn main() -> std::process::ExitCode {
+    gatepostd::main()
+}

@@ -1,0 +1,105 @@
+//! The command line, defined once. Options become a value before anything happens; nothing here touches a file.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use cli::options::Common;
+
+use crate::journal::Style;
+use crate::role::Role;
+
+/// Mail submission with SMTP AUTH over the store of saslpasswd.
+///
+/// Without a command the daemon runs in the foreground and writes its log to standard error; systemd or a terminal keeps it.
+/// It is three processes: this one opens files and ports, and as root does nothing else; the keeper, which runs as the
+/// TrustedUser, holds the store; the front, which runs as run_as, holds the network. Started by somebody who is not root it
+/// tries everything out with that one account.
+///
+/// Signals: HUP reads the configuration again, as `gatepostd reload` does; TERM and INT end the daemon when what is under way
+/// is done, a second one at once.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "gatepostd", version, disable_version_flag = true, after_help = EXITS)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// Print the version; with --verbose mechanisms, kinds of maps, limits and paths too
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
+
+    /// Say more of it
+    #[arg(short, long, requires = "version")]
+    pub(crate) verbose: bool,
+
+    /// Which process of the daemon to be; standard input is the way to the opener
+    #[arg(long, value_enum, hide = true, requires = "log")]
+    pub(crate) role: Option<Role>,
+
+    /// How that process writes its log
+    #[arg(long, hide = true)]
+    pub(crate) log: Option<Style>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What is to be done instead of being the daemon.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say everything that is wrong with the configuration and the files that it names, and start nothing
+    ///
+    /// Shows what would keep the daemon from starting, what is allowed and had better be known, and which mechanisms are
+    /// offered before and after TLS, and why the others are not.
+    #[command(after_help = CHECK_EXITS)]
+    Check,
+    /// Say how the running daemon is: its processes, since when they run, how often they were restarted
+    Status(Reaching),
+    /// Let the running daemon read its configuration again; one with faults is refused, and the one before stays
+    Reload(Reaching),
+}
+
+/// How the running daemon is reached.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Reaching {
+    /// Control socket [default: the one of the configuration]
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
+}
+
+/// The command line as clap has it: for manual page and completions.
+pub fn command() -> clap::Command {
+    Options::command()
+}
+
+const EXITS: &str = "\
+Exit status: 0 it has ended as it was told to, or the command was done; 64 wrong usage; 69 it is not running, or did not \
+start; 77 a file is unsafe; 78 the configuration has faults";
+
+const CHECK_EXITS: &str = "Exit status: 0 all is well, 1 something is unsafe, 2 something is wrong otherwise or could not be \
+checked, 64 wrong usage";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        let words = std::iter::once("gatepostd").chain(line.split_whitespace());
+        Options::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_what_the_help_says() {
+        command().debug_assert();
+        assert!(parsed("").unwrap().command.is_none());
+        let options = parsed("check --config /c --format json").unwrap();
+        assert!(matches!(options.command, Some(Command::Check)));
+        assert_eq!(options.common.config.unwrap().as_os_str(), "/c");
+        let reload = parsed("reload --control /run/x").unwrap();
+        assert!(matches!(reload.command, Some(Command::Reload(Reaching { control: Some(_) }))));
+        assert!(parsed("--verbose").is_err() && parsed("-V --verbose").unwrap().verbose);
+        assert!(parsed("--role keeper").is_err());
+        assert_eq!(parsed("--role keeper --log text:9:dated").unwrap().role, Some(Role::Keeper));
+        let help = command().render_long_help().to_string();
+        assert!(!help.contains("--role") && help.contains("three processes"), "{help}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The processes that are not root: this same binary, started again by the opener with its [`Passage`] as standard input.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use cli::{Exit, Report};
+use config::Owner;
+use keeper::run::Observer;
+use safefile::{Account, Passage, Trust, Uid};
+
+use crate::journal::{Journal, Line, Priority, Style};
+use crate::{lines, parked};
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub(crate) enum Role {
+    /// Holds the store.
+    Keeper,
+    /// Holds the network.
+    Front,
+}
+
+impl Role {
+    /// In the order in which they are started.
+    pub(crate) const ALL: [Self; 2] = [Self::Keeper, Self::Front];
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Keeper => "keeper",
+            Self::Front => "front",
+        }
+    }
+
+    /// The name of the process.
+    pub(crate) const fn process(self) -> &'static str {
+        match self {
+            Self::Keeper => "gatepostd-keeper",
+            Self::Front => "gatepostd-front",
+        }
+    }
+
+    /// Which files it may have opened.
+    pub(crate) const fn owner(self) -> Owner {
+        match self {
+            Self::Keeper => Owner::Keeper,
+            Self::Front => Owner::Front,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Is one of them, until the opener says that it is enough.
+pub(crate) fn run(role: Role, style: Style) -> Result<Exit, Report> {
+    let journal = Journal::new(role.process(), style);
+    let passage = io::stdin().as_fd().try_clone_to_owned().map(Passage::of);
+    let ended = match passage {
+        Ok(passage) => be(role, &passage, journal),
+        Err(error) => Err(error.to_string()),
+    };
+    ended.map(|()| Exit::OK).or_else(|words| {
+        journal.write(&Line::new(Priority::Critical, 0, words));
+        Ok(Exit::UNAVAILABLE)
+    })
+}
+
+fn be(role: Role, opener: &Passage, journal: Journal) -> Result<(), String> {
+    match role {
+        Role::Keeper => {
+            keeper::process::prepare().map_err(|error| error.to_string())?;
+            let observer: Observer = Arc::new(move |event| journal.write(&lines::of_keeper(&event)));
+            keeper::run(opener, &trust(), &observer).map_err(|error| error.to_string())
+        }
+        Role::Front => parked::run(opener).map_err(|error| error.to_string()),
+    }
+}
+
+/// Root, and who this process is: each has files of its own, and opens them itself.
+fn trust() -> Trust {
+    Trust::root().trusted_user(Account::by_uid(Uid::effective()))
+}

@@ -1,0 +1,121 @@
+//! A process of the daemon that is not the opener, as the opener holds it: started with an account of its own and nothing in
+//! its environment, and spoken to without ever waiting for it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use safefile::{Account, Packet, Passage};
+use wire::{FromOpener, Generation, MAX_MESSAGE, ToOpener};
+
+use crate::journal::Style;
+use crate::role::Role;
+
+/// One that runs.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    passage: Passage,
+    /// Which configuration it says to know.
+    pub(crate) generation: Generation,
+    /// Whether nothing more is heard from it.
+    is_given_up: bool,
+}
+
+/// What was heard.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A message.
+    Words(ToOpener),
+    /// Nothing now.
+    Nothing,
+    /// It has closed its end, or says what it cannot say.
+    End,
+}
+
+impl Worker {
+    /// Starts this same program in another role; `account` where it is to be another one than ours.
+    ///
+    /// By `/proc/self/exe`: what was installed meanwhile may speak other words.
+    pub(crate) fn start(role: Role, account: Option<&Account>, style: Style) -> io::Result<Self> {
+        let (passage, theirs) = Passage::pair()?;
+        rustix::io::ioctl_fionbio(&passage, true)?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0(role.process())
+            .args(["--role", role.word(), "--log", &style.words()])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs.as_fd().try_clone_to_owned()?))
+            .stdout(Stdio::null())
+            // What somebody types at our terminal is for us to pass on.
+            .process_group(0);
+        if let Some(account) = account {
+            let group = account.group.ok_or_else(|| io::Error::other("the account has no group"))?;
+            // Whoever is made another user by root loses root's other groups too (setgroups).
+            command.uid(account.uid.0).gid(group.0);
+        }
+        Ok(Self { child: command.spawn()?, passage, generation: Generation(0), is_given_up: false })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Says something. Who has not listened for so long that there is no room left gets an error, and is given up.
+    pub(crate) fn say(&self, words: &FromOpener, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let octets = wire::to_octets(words).map_err(io::Error::other)?;
+        self.passage.send(&octets, descriptor)
+    }
+
+    /// What it says, if it says something.
+    pub(crate) fn hear(&self) -> Heard {
+        if self.is_given_up {
+            return Heard::Nothing;
+        }
+        match self.passage.receive(MAX_MESSAGE) {
+            Ok(Packet { octets, .. }) if octets.is_empty() => Heard::End,
+            Ok(Packet { octets, .. }) => wire::from_octets(&octets).map_or(Heard::End, Heard::Words),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
+            Err(_) => Heard::End,
+        }
+    }
+
+    /// Whether something may be heard from it.
+    pub(crate) fn is_talking(&self) -> bool {
+        !self.is_given_up
+    }
+
+    /// Is not listened to any more; that it ends is seen to.
+    pub(crate) fn give_up(&mut self) {
+        self.is_given_up = true;
+        self.kill();
+    }
+
+    /// How it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        // One that has ended already is seen where all that end are.
+        let _ = self.child.kill();
+    }
+}
+
+impl AsFd for Worker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.passage.as_fd()
+    }
+}
+
+/// Nobody is left behind, whatever ends the opener.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
