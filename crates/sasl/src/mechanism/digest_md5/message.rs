@@ -513,12 +513,13 @@ fn push_quoted(text: &mut Vec<u8>, name: &str, value: &[u8]) {
         text.push(b',');
     }
     push(text, [name, "=\""]);
-    for octet in value {
-        if matches!(octet, b'"' | b'\\') {
-            text.push(b'\\');
-        }
-        text.push(*octet);
+    let mut rest = value;
+    while let Some(place) = rest.iter().position(|octet| matches!(octet, b'"' | b'\\')) {
+        text.extend_from_slice(&rest[..place]);
+        text.extend_from_slice(&[b'\\', rest[place]]);
+        rest = &rest[place + 1..];
     }
+    text.extend_from_slice(rest);
     text.push(b'"');
 }
 
