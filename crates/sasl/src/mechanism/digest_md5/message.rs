@@ -303,8 +303,8 @@ impl Count {
     fn of(value: &[u8]) -> Result<Self, Fault> {
         const WRONG: Fault = Fault("nonce count has not 8 digits");
         let digits: [u8; 8] = value.try_into().map_err(|_| WRONG)?;
-        let add = |sum: u32, digit: &u8| Some(sum << 4 | char::from(*digit).to_digit(16)?);
-        let value = digits.iter().try_fold(0, add).ok_or(WRONG)?;
+        let text = std::str::from_utf8(&digits).ok().filter(|text| !text.starts_with('+')).ok_or(WRONG)?;
+        let value = u32::from_str_radix(text, 16).map_err(|_| WRONG)?;
         Ok(Self { digits, value })
     }
 }
