@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use credential::{Identity, Mechanism, Occasion, ScramHash, VerifierKind};
+use credential::{Identity, Mechanism, MechanismSet, Occasion, ScramHash, VerifierKind};
 use sasl::Entropy;
 use sasl::server::{self, AwaitRecord, AwaitResponse, Failure, Principal, Step};
 use wire::{Channel, Class, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
@@ -60,6 +61,8 @@ struct Attempt {
     client: Option<IpAddr>,
     mechanism: String,
     known: Option<Mechanism>,
+    /// What the listener goes by.
+    settings: Option<Arc<server::Settings>>,
     identity: Option<Identity>,
 }
 
@@ -112,8 +115,8 @@ impl<R: Records> Keeper<R> {
         match message {
             ToKeeper::Offer { request, listener, channel } => self.offer(request, listener, &channel, now),
             ToKeeper::Begin { session, listener, channel, client, mechanism, initial } => {
-                let attempt = self.attempt(session, client, &mechanism);
-                self.begin(attempt, listener, &channel, initial.as_ref(), now, entropy);
+                let attempt = self.attempt(session, listener, client, &mechanism);
+                self.begin(attempt, &channel, initial.as_ref(), now, entropy);
             }
             ToKeeper::Respond { session, octets } => self.respond(session, &octets, now),
             ToKeeper::Cancel { session } => self.cancel(session),
@@ -146,6 +149,7 @@ impl<R: Records> Keeper<R> {
 
     /// Other settings are in force: for what begins from now on.
     pub fn configure(&mut self, settings: Settings, now: &Now) {
+        self.pace.configure(settings.throttle.clone());
         self.settings = settings;
         self.shelf.forget_attention();
         self.attend(now);
@@ -172,7 +176,9 @@ impl<R: Records> Keeper<R> {
 
     fn offer(&mut self, request: u32, listener: ListenerId, channel: &Channel, now: &Now) {
         let is_usable = self.attend(now);
-        let offer = self.settings.of_listener(listener).offer(&channel.into());
+        let settings = self.settings.of_listener(listener);
+        let nothing = server::Offer { mechanisms: MechanismSet::EMPTY, left_out: Vec::new() };
+        let offer = settings.map_or(nothing, |settings| settings.offer(&channel.into()));
         let named = |(mechanism, why): &(Mechanism, sasl::LeftOut)| (mechanism.to_string(), why.to_string());
         let mut left_out: Vec<_> = offer.left_out.iter().map(named).collect();
         let mut mechanisms: Vec<_> = offer.mechanisms.iter().map(|it| it.to_string()).collect();
@@ -183,7 +189,13 @@ impl<R: Records> Keeper<R> {
         self.send(ToFront::Offered { request, mechanisms, left_out });
     }
 
-    fn attempt(&mut self, session: SessionId, client: Option<IpAddr>, mechanism: &str) -> Attempt {
+    fn attempt(
+        &mut self,
+        session: SessionId,
+        listener: ListenerId,
+        client: Option<IpAddr>,
+        mechanism: &str,
+    ) -> Attempt {
         self.attempts += 1;
         let known = Some(mechanism).filter(|name| name.len() <= Mechanism::MAX_NAME);
         let known = known.and_then(|name| name.parse::<Mechanism>().ok());
@@ -194,6 +206,7 @@ impl<R: Records> Keeper<R> {
             client: client.map(|client| client.to_canonical()),
             mechanism: known.map_or_else(shown, |known| known.to_string()),
             known,
+            settings: self.settings.of_listener(listener).cloned(),
             identity: None,
         }
     }
@@ -201,7 +214,6 @@ impl<R: Records> Keeper<R> {
     fn begin(
         &mut self,
         attempt: Attempt,
-        listener: ListenerId,
         channel: &Channel,
         initial: Option<&SecretOctets>,
         now: &Now,
@@ -214,10 +226,9 @@ impl<R: Records> Keeper<R> {
         if !self.attend(now) || self.sessions.len() >= self.settings.bounds.exchanges {
             return self.temporary(&attempt);
         }
-        let Some(mechanism) = attempt.known else {
+        let (Some(mechanism), Some(settings)) = (attempt.known, &attempt.settings) else {
             return self.refuse(&attempt, Class::NotOffered, Outcome::NotOffered, 0);
         };
-        let settings = self.settings.of_listener(listener);
         let initial = initial.map(SecretOctets::expose);
         let step = server::begin(mechanism, initial, settings, &channel.into(), entropy);
         self.advance(attempt, Some(step), now);
@@ -382,7 +393,7 @@ impl<R: Records> Keeper<R> {
             Principal::Anonymous { .. } => anonymous(outcome.mechanism),
             Principal::User(identity) => {
                 let wish = outcome.authorization.as_ref();
-                let Some(acting) = acting_for(identity, wish, &self.settings.proxies) else {
+                let Some(acting) = acting_for(identity, wish, &self.settings.auth) else {
                     let wish = wish.map(ToString::to_string);
                     self.tell(Event::Auth(AuthResult {
                         authorization: wish,
@@ -433,7 +444,7 @@ impl<R: Records> Keeper<R> {
         if !self.nearest.has_time(now.instant) {
             return None;
         }
-        let names = nearest::names(identity, &self.settings.common);
+        let names = nearest::names(identity, attempt.settings.as_deref()?);
         // All of them are looked up, whoever is found first.
         let found: Vec<_> = names.into_iter().filter(|name| self.shelf.has(name, now.instant)).collect();
         found.into_iter().next()

@@ -26,7 +26,7 @@ mod now;
 pub mod pace;
 mod place_file;
 pub mod process;
-pub mod proxy;
+mod proxy;
 mod renewal;
 pub mod run;
 mod settings;

@@ -15,6 +15,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use config::Throttle;
 use credential::Identity;
 
 mod counts;
@@ -23,47 +24,9 @@ mod places;
 mod slots;
 
 use counts::Counts;
-use hash::Name;
 pub use hash::PaceKey;
 pub use places::{PlaceFileError, Places};
 use slots::Slots;
-
-/// From when on failures have consequences, and which.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// After which time a failure counts half.
-    pub half_life: Duration,
-    /// Failures of one address without any delay: people mistype.
-    pub address_free: f32,
-    /// Failures of one address after which it is refused for a while.
-    pub address_most: f32,
-    /// Failures of one network without any delay.
-    pub network_free: f32,
-    /// Failures of one network after which it is refused for a while.
-    pub network_most: f32,
-    /// Failures at one identity before strangers to it are slowed.
-    pub identity_free: f32,
-    /// The first delay, which doubles with each further failure.
-    pub first_hold: Duration,
-    /// The longest delay. A client waits for an answer for minutes, but each waiting one is a connection of ours.
-    pub longest_hold: Duration,
-}
-
-/// Half after ten minutes; an address is refused at about twice a minute for long, a network at about ten times that.
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            half_life: Duration::from_mins(10),
-            address_free: 3.0,
-            address_most: 30.0,
-            network_free: 30.0,
-            network_most: 200.0,
-            identity_free: 10.0,
-            first_hold: Duration::from_millis(250),
-            longest_hold: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Whether somebody may try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +39,7 @@ pub enum Admission {
 
 /// What is remembered of failures and of places.
 pub struct Pace {
-    limits: Limits,
+    throttle: Throttle,
     key: PaceKey,
     addresses: Counts,
     networks: Counts,
@@ -89,36 +52,42 @@ pub struct Pace {
 
 impl Pace {
     /// Nothing has happened yet but what the places say.
-    pub fn new(limits: Limits, key: PaceKey, places: Places, epoch: Instant) -> Self {
-        let counts = || Counts::new(limits.half_life);
+    pub fn new(throttle: Throttle, key: PaceKey, places: Places, epoch: Instant) -> Self {
+        let counts = || Counts::new(half_life(&throttle));
         Self {
             addresses: counts(),
             networks: counts(),
             identities: counts(),
             slots: Slots::default(),
-            limits,
+            throttle,
             key,
             places,
             epoch,
         }
     }
 
+    /// Other limits are in force, and what was counted counts by them.
+    pub fn configure(&mut self, throttle: Throttle) {
+        for counts in [&mut self.addresses, &mut self.networks, &mut self.identities] {
+            counts.fade_by(half_life(&throttle));
+        }
+        self.throttle = throttle;
+    }
+
     /// Whether a client may begin at all.
     pub fn admit_client(&self, client: Option<IpAddr>, now: Instant) -> Admission {
-        let Some(client) = client else { return Admission::Welcome };
-        let (address, network) = self.pressure_of(client, now);
-        if address >= self.limits.address_most || network >= self.limits.network_most {
-            Admission::Later
-        } else {
-            Admission::Welcome
-        }
+        let Some(client) = self.counted(client) else { return Admission::Welcome };
+        let (age, most) = (self.age(now), self.refuse_after());
+        let is_refused = self.addresses.is_refused(&self.key.address(narrow(client)), age, most)
+            || self.networks.is_refused(&self.key.network(wide(client)), age, most * NETWORK);
+        if is_refused { Admission::Later } else { Admission::Welcome }
     }
 
     /// Whether a client may try to be this identity. A stranger who is let in while there is pressure takes one of a few
     /// places, and has it for a while, whatever becomes of him: who hangs up has not become faster.
     pub fn admit(&mut self, client: Option<IpAddr>, identity: &Identity, now: Instant) -> Admission {
         let hold = self.hold_of_identity(client, identity, now);
-        if hold.is_zero() || self.slots.take(&self.identity(identity), self.age(now), hold) {
+        if hold.is_zero() || self.slots.take(&self.key.identity(identity), self.age(now), hold) {
             Admission::Welcome
         } else {
             Admission::Later
@@ -129,24 +98,28 @@ impl Pace {
     pub fn failed(&mut self, client: Option<IpAddr>, identity: Option<&Identity>, now: Instant) -> Duration {
         let at_identity = identity.map_or(Duration::ZERO, |it| self.hold_of_identity(client, it, now));
         let hold = self.hold(client, now).max(at_identity);
-        let age = self.age(now);
-        if let Some(client) = client {
-            self.addresses.add(&self.key.address(narrow(client)), age);
-            self.networks.add(&self.key.network(wide(client)), age);
+        if !self.throttle.enabled {
+            return Duration::ZERO;
+        }
+        let (age, most) = (self.age(now), self.refuse_after());
+        if let Some(client) = self.counted(client) {
+            self.addresses.add(&self.key.address(narrow(client)), age, most);
+            self.networks.add(&self.key.network(wide(client)), age, most * NETWORK);
         }
         if let Some(identity) = identity {
-            let name = self.identity(identity);
-            self.identities.add(&name, age);
+            let name = self.key.identity(identity);
+            self.identities.add(&name, age, f32::INFINITY);
         }
         hold
     }
 
     /// How long an answer to this client is held back by what its address and network did.
     pub fn hold(&self, client: Option<IpAddr>, now: Instant) -> Duration {
-        let Some(client) = client else { return Duration::ZERO };
-        let (address, network) = self.pressure_of(client, now);
-        let of_network = (network - self.limits.network_free) / NETWORK_STEP;
-        self.hold_after((address - self.limits.address_free).max(of_network))
+        let Some(client) = self.counted(client) else { return Duration::ZERO };
+        let (age, free) = (self.age(now), lossy(self.throttle.delay_after));
+        let address = self.addresses.level(&self.key.address(narrow(client)), age) - free;
+        let network = self.networks.level(&self.key.network(wide(client)), age) / NETWORK - free;
+        hold_after(address.max(network)).min(self.throttle.longest_delay)
     }
 
     /// Notes from where an identity has logged in. Days are those of the wall clock.
@@ -161,36 +134,46 @@ impl Pace {
         &mut self.places
     }
 
-    fn pressure_of(&self, client: IpAddr, now: Instant) -> (f32, f32) {
-        let age = self.age(now);
-        let address = self.addresses.level(&self.key.address(narrow(client)), age);
-        (address, self.networks.level(&self.key.network(wide(client)), age))
-    }
-
+    /// Never for who comes from where the identity has logged in before.
     fn hold_of_identity(&self, client: Option<IpAddr>, identity: &Identity, now: Instant) -> Duration {
         let is_known = client.is_some_and(|client| self.places.knows(identity, wide(client)));
-        if is_known {
+        if is_known || !self.throttle.enabled {
             return Duration::ZERO;
         }
-        let level = self.identities.level(&self.identity(identity), self.age(now));
-        self.hold_after(level - self.limits.identity_free)
+        let level = self.identities.level(&self.key.identity(identity), self.age(now));
+        hold_after(level - IDENTITY_FREE).min(LONGEST_AT_IDENTITY)
     }
 
-    /// The delay after this many failures too many.
-    fn hold_after(&self, failures: f32) -> Duration {
-        if failures < 0.0 {
-            return Duration::ZERO;
-        }
-        self.limits.first_hold.mul_f32(failures.min(MOST_DOUBLINGS).exp2()).min(self.limits.longest_hold)
+    /// The client, where its network counts at all.
+    fn counted(&self, client: Option<IpAddr>) -> Option<IpAddr> {
+        client.filter(|client| self.throttle.enabled && !self.throttle.is_exempt(*client))
     }
 
-    fn identity(&self, identity: &Identity) -> Name {
-        self.key.identity(identity)
+    fn refuse_after(&self) -> f32 {
+        lossy(self.throttle.refuse_after)
     }
 
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.epoch)
     }
+}
+
+/// The delay after this many failures too many: twice as long with each.
+fn hold_after(failures: f32) -> Duration {
+    if failures < 0.0 {
+        return Duration::ZERO;
+    }
+    FIRST_HOLD.mul_f32(failures.min(MOST_DOUBLINGS).exp2())
+}
+
+/// A failure counts a quarter when it is to be forgotten; by then a network that was refused is not any more.
+fn half_life(throttle: &Throttle) -> Duration {
+    throttle.forget_after / 2
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody counts millions of failures one by one")]
+fn lossy(number: u32) -> f32 {
+    number as f32
 }
 
 /// What counts as one client: an IPv4 address, or what an IPv6 client may choose its addresses from.
@@ -210,8 +193,13 @@ fn masked(client: IpAddr, v4_bits: u32, v6_bits: u32) -> IpAddr {
     }
 }
 
-/// How many failures of a network double its delay.
-const NETWORK_STEP: f32 = 10.0;
+/// How many addresses' worth of failures a network has: what single addresses may, times this.
+const NETWORK: f32 = 8.0;
+/// Failures at an identity before strangers to it are slowed: a person with a new password and several devices.
+const IDENTITY_FREE: f32 = 10.0;
+/// Whatever happens to an identity, a stranger to it waits no longer.
+const LONGEST_AT_IDENTITY: Duration = Duration::from_secs(5);
+const FIRST_HOLD: Duration = Duration::from_millis(250);
 /// Beyond this every delay is the longest.
 const MOST_DOUBLINGS: f32 = 24.0;
 

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::event::Event;
 use crate::exchange::{Effect, Keeper};
 use crate::now::Now;
-use crate::pace::{Limits, Pace, PaceKey, Places};
+use crate::pace::{Pace, PaceKey, Places};
 use crate::place_file::PlaceFile;
 use crate::settings::Settings;
 use crate::shelf::LiveStore;
@@ -115,7 +115,7 @@ impl<'o> Desk<'o> {
         let checkers = Checkers::start(settings.bounds.checks).map_err(RunError::System)?;
         let places = places(&PlaceFile::of_store(&settings.store, trust), observer)?;
         let now = Instant::now();
-        let pace = Pace::new(Limits::default(), PaceKey::new(random()?), places, now);
+        let pace = Pace::new(settings.throttle.clone(), PaceKey::new(random()?), places, now);
         let store = settings.store.clone();
         let keeper = Keeper::new(settings, records, pace, Zeroizing::new(random()?));
         let desk = Self {

@@ -1,20 +1,17 @@
 //! What the keeper goes by: what configuration and host say, as values.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use config::{AuthOption, Config};
+use config::{Auth, AuthOption, AuthOptions, Config, DigestCipher, Listener, Throttle};
 use credential::identity::NameError;
-use credential::{Mechanism, MechanismSet, Policy, Property, PropertySet, Realm};
+use credential::{Policy, Property, PropertySet, Realm};
 use sasl::Requirements;
-use sasl::layer::Layers;
+use sasl::layer::{Cipher, Layers};
 use sasl::server::{self, Realms};
 use wire::ListenerId;
-
-use crate::proxy;
 
 /// What the keeper goes by.
 #[derive(Debug, Clone)]
@@ -23,12 +20,12 @@ pub struct Settings {
     pub store: PathBuf,
     /// What it keeps of each password.
     pub policy: Policy,
-    /// What a listener offers that has nothing of its own.
-    pub common: Arc<server::Settings>,
-    /// What single listeners offer.
-    pub listeners: BTreeMap<ListenerId, Arc<server::Settings>>,
+    /// What each listener offers, in the order of the configuration.
+    pub listeners: Vec<Arc<server::Settings>>,
     /// Who may act for others than himself.
-    pub proxies: Vec<proxy::Rule>,
+    pub auth: Auth,
+    /// What guessing costs.
+    pub throttle: Throttle,
     /// For how long a client of DIGEST-MD5 may log in again with one message; zero: it may not.
     pub reauthentication: Duration,
     /// How much of everything there may be at once.
@@ -56,47 +53,56 @@ impl Default for Bounds {
 }
 
 impl Settings {
-    /// What a configuration means. The host is asked for its name where the configuration does not say the realm.
+    /// What a configuration means. The host is asked for its name where the configuration does not say it.
     pub fn of(config: &Config) -> Result<Self, NameError> {
-        let policy = config.secrets.policy;
-        let common = server::Settings {
-            host: config::realm::default_realm(),
-            service: "smtp".to_owned(),
-            realms: Realms::one(Realm::prepare(&config.realm())?),
-            mechanisms: mechanisms(config),
-            keep: policy.keep,
-            requirements: requirements(config),
-            layers: Layers::default(),
+        let host = config.host_name();
+        let realms = Realms {
+            default: config.auth.realm.clone().map_or_else(|| Realm::prepare(&host), Ok)?,
+            others: config.auth.realms.clone(),
         };
+        let of = |listener| Arc::new(of_listener(config, listener, &host, &realms));
+        let mut bounds = Bounds::default();
+        if let Some(checks) = config.throttle.password_checks {
+            bounds.checks = checks.max(1) as usize;
+        }
         Ok(Self {
             store: config.secrets.path.clone(),
-            policy,
-            common: Arc::new(common),
-            listeners: BTreeMap::new(),
-            proxies: Vec::new(),
+            policy: config.secrets.policy,
+            listeners: config.listen.iter().map(of).collect(),
+            auth: config.auth.clone(),
+            throttle: config.throttle.clone(),
             reauthentication: Duration::ZERO,
-            bounds: Bounds::default(),
+            bounds,
         })
     }
 
-    /// What a listener offers.
-    pub fn of_listener(&self, listener: ListenerId) -> &Arc<server::Settings> {
-        self.listeners.get(&listener).unwrap_or(&self.common)
+    /// What a listener offers; `None`: there is no such listener.
+    pub fn of_listener(&self, listener: ListenerId) -> Option<&Arc<server::Settings>> {
+        self.listeners.get(usize::from(listener.0))
     }
 }
 
-/// By default every one but those that ask for no password: EXTERNAL and ANONYMOUS are named by who wants them. A name that
-/// we do not have is left out.
-fn mechanisms(config: &Config) -> MechanismSet {
-    if let Some(names) = &config.auth.mechanisms {
-        return names.iter().filter_map(|name| name.as_str().parse().ok()).collect();
+fn of_listener(config: &Config, listener: &Listener, host: &str, realms: &Realms) -> server::Settings {
+    server::Settings {
+        host: host.to_owned(),
+        service: "smtp".to_owned(),
+        realms: realms.clone(),
+        mechanisms: config.mechanisms(listener),
+        keep: config.secrets.policy.keep,
+        requirements: Requirements {
+            properties: properties(config.auth_options(listener)),
+            min_ssf: 0,
+            max_ssf: config.auth.max_bits.unwrap_or(u32::MAX),
+        },
+        layers: Layers {
+            ciphers: config.auth.ciphers.iter().copied().map(cipher).collect(),
+            ..Layers::default()
+        },
     }
-    let asks = |it: &Mechanism| !matches!(it, Mechanism::External | Mechanism::Anonymous);
-    Mechanism::ALL.into_iter().filter(asks).collect()
 }
 
-fn requirements(config: &Config) -> Requirements {
-    let options = [
+fn properties(options: &AuthOptions) -> PropertySet {
+    let all = [
         (AuthOption::NoActive, Property::NoActive),
         (AuthOption::PassCredentials, Property::PassCredentials),
         (AuthOption::NoDictionary, Property::NoDictionary),
@@ -105,9 +111,17 @@ fn requirements(config: &Config) -> Requirements {
         (AuthOption::NoPlain, Property::NoPlaintext),
         (AuthOption::NoAnonymous, Property::NoAnonymous),
     ];
-    let set = options.into_iter().filter(|(option, _)| config.auth.options.contains(*option));
-    let properties: PropertySet = set.map(|(_, property)| property).collect();
-    Requirements { properties, min_ssf: 0, max_ssf: config.auth.max_bits.unwrap_or(u32::MAX) }
+    all.into_iter().filter(|(option, _)| options.contains(*option)).map(|(_, property)| property).collect()
+}
+
+fn cipher(cipher: DigestCipher) -> Cipher {
+    match cipher {
+        DigestCipher::TripleDes => Cipher::TripleDes,
+        DigestCipher::Rc4 => Cipher::Rc4,
+        DigestCipher::Des => Cipher::Des,
+        DigestCipher::Rc4With56 => Cipher::Rc4With56,
+        DigestCipher::Rc4With40 => Cipher::Rc4With40,
+    }
 }
 
 #[cfg(test)]
@@ -115,13 +129,14 @@ mod tests {
     use std::path::Path;
 
     use config::HostAccounts;
+    use credential::Mechanism;
     use sasl::Channel;
 
     use super::*;
 
     fn offered(text: &str, channel: &Channel) -> String {
         let config = Config::parse(Path::new("/x"), text.as_bytes(), &HostAccounts).unwrap();
-        let offer = Settings::of(&config).unwrap().common.offer(channel);
+        let offer = Settings::of(&config).unwrap().of_listener(ListenerId(0)).unwrap().offer(channel);
         offer.mechanisms.iter().map(Mechanism::name).collect::<Vec<_>>().join(" ")
     }
 
@@ -135,6 +150,7 @@ mod tests {
             ("[auth]\noptions = \"p y m\"", "SCRAM-SHA-256", "SCRAM-SHA-256"),
             ("[secrets]\nkeep = [\"cram-md5\"]", "CRAM-MD5", "CRAM-MD5 PLAIN LOGIN"),
             ("[auth]\noptions = \"\"\nmechanisms = [\"ANONYMOUS\"]", "ANONYMOUS", "ANONYMOUS"),
+            ("[[listen]]\nport = 25\nmechanisms = [\"LOGIN\"]\noptions = \"y\"", "LOGIN", "LOGIN"),
         ] {
             assert_eq!(offered(text, &clear), in_clear, "{text}");
             assert_eq!(offered(text, &tls), under_tls, "{text}");

@@ -10,9 +10,19 @@ use crate::{MAX_MESSAGE, WireError, from_octets, to_octets};
 pub fn push<T: Serialize>(message: &T, out: &mut Zeroizing<Vec<u8>>) -> Result<(), WireError> {
     let octets = to_octets(message)?;
     let length = u32::try_from(octets.len()).map_err(|_| WireError::TooLong)?;
+    make_room(out, 4 + octets.len());
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&octets);
     Ok(())
+}
+
+/// By hand, so that what is left behind is wiped: it may hold a password.
+fn make_room(buffer: &mut Zeroizing<Vec<u8>>, more: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * (buffer.len() + more)));
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    }
 }
 
 /// Takes messages out of a stream. After an error there is no next message: whoever has written that is not to be talked to.
@@ -32,12 +42,7 @@ impl Decoder {
             self.buffer.truncate(left);
             self.taken = 0;
         }
-        if self.buffer.capacity() - self.buffer.len() < octets.len() {
-            // By hand, so that the old buffer is wiped: it may hold a password.
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (self.buffer.len() + octets.len())));
-            larger.extend_from_slice(&self.buffer);
-            self.buffer = larger;
-        }
+        make_room(&mut self.buffer, octets.len());
         self.buffer.extend_from_slice(octets);
     }
 

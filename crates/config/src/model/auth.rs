@@ -83,7 +83,7 @@ impl Default for Auth {
             trusted_mechanisms: None,
             options: AuthOptions::default(),
             max_bits: None,
-            ciphers: BTreeSet::from([DigestCipher::TripleDes]),
+            ciphers: BTreeSet::from([DigestCipher::Des]),
             proxies: Vec::new(),
         }
     }

@@ -17,6 +17,8 @@ struct Cell {
     level: f32,
     /// When that was, in seconds.
     at: u32,
+    /// Whether it had become too much.
+    is_refused: bool,
 }
 
 impl Counts {
@@ -25,15 +27,31 @@ impl Counts {
         Self { buckets, half_life: half_life.as_secs_f32().max(1.0) }
     }
 
+    /// From now on everything fades in another time.
+    pub(super) fn fade_by(&mut self, half_life: Duration) {
+        self.half_life = half_life.as_secs_f32().max(1.0);
+    }
+
+    /// Whether a name has come to this many, and has not come down to a quarter of it since: in two half-lives, that is,
+    /// after its last failure.
+    pub(super) fn is_refused(&self, name: &Name, age: Duration, most: f32) -> bool {
+        let cell = self.buckets[bucket(name)].iter().find(|cell| cell.tag == name.tag);
+        cell.is_some_and(|cell| {
+            let level = self.faded(cell, seconds(age));
+            level >= if cell.is_refused { most / 4.0 } else { most }
+        })
+    }
+
     /// How much stands against a name.
     pub(super) fn level(&self, name: &Name, age: Duration) -> f32 {
         let cell = self.buckets[bucket(name)].iter().find(|cell| cell.tag == name.tag);
         cell.map_or(0.0, |cell| self.faded(cell, seconds(age)))
     }
 
-    /// One more.
-    pub(super) fn add(&mut self, name: &Name, age: Duration) {
+    /// One more. From `most` on it is too much.
+    pub(super) fn add(&mut self, name: &Name, age: Duration, most: f32) {
         let now = seconds(age);
+        let is_refused = self.is_refused(name, age, most);
         let level = self.level(name, age) + 1.0;
         let half_life = self.half_life;
         let bucket = &mut self.buckets[bucket(name)];
@@ -42,7 +60,7 @@ impl Counts {
             levels.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(place, _)| place)
         });
         if let Some(place) = place {
-            bucket[place] = Cell { tag: name.tag, level, at: now };
+            bucket[place] = Cell { tag: name.tag, level, at: now, is_refused: is_refused || level >= most };
         }
     }
 
@@ -65,7 +83,7 @@ fn seconds(age: Duration) -> u32 {
     u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
 }
 
-/// 32768 names, 384 KiB.
+/// 32768 names, 512 KiB.
 const BUCKETS: u64 = 4096;
 const WAYS: usize = 8;
 
@@ -77,9 +95,9 @@ mod tests {
     fn a_flood_of_names_takes_no_room_and_drives_out_nobody_who_counts() {
         let mut counts = Counts::new(Duration::from_mins(10));
         let often = Name { place: 77, tag: 1 };
-        (0..20).for_each(|_| counts.add(&often, Duration::ZERO));
+        (0..20).for_each(|_| counts.add(&often, Duration::ZERO, 100.0));
         for number in 0..200_000 {
-            counts.add(&Name { place: number, tag: number as u32 + 2 }, Duration::from_secs(1));
+            counts.add(&Name { place: number, tag: number as u32 + 2 }, Duration::from_secs(1), 100.0);
         }
         assert_eq!(counts.buckets.len(), BUCKETS as usize);
         let level = counts.level(&often, Duration::from_secs(1));

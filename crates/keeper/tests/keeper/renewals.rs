@@ -1,12 +1,17 @@
 //! Records that are brought to the policy after a good login.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use credential::policy::Salts;
 use credential::verifier::foreign::{Foreign, Scheme};
 use credential::{ChangedBy, Credential, Label, PlainRule, Policy, Record, State, Verifier, Verifiers};
 use keeper::Renewed;
-use store::StoreError;
+use store::secrets::{Access, Edit, SecretStore};
+use store::{StoreError, Wait};
 
-use crate::world::{NOW, World, cost, kinds, policy, set_password, user, who};
+use crate::world::{NOW, World, cost, kinds, policy, set_password, trust, user, who};
 
 /// `wonderland`, as an old server may have kept it.
 fn imported(userid: &str) -> Record {
@@ -117,4 +122,34 @@ fn credentials_of_one_user_keep_their_salt_in_common() {
     let mut world = world(policy("argon2id cram-md5"), record);
     assert!(matches!(renew(&mut world), Some(Renewed::Made(made)) if made == kinds("cram-md5")));
     assert!(world.plain("alice", "phone word").is_ok() && world.plain("alice", "wonderland").is_ok());
+}
+
+#[test]
+fn a_writer_who_has_stopped_keeps_nobody_waiting() {
+    let target = policy("argon2id scram-sha-256");
+    let mut world = world(target, user("alice", "wonderland", &policy("argon2id")));
+    assert!(world.plain("alice", "wonderland").is_ok());
+    let renewal = world.renewals.pop().unwrap();
+    let impatient = Wait::up_to(Duration::from_millis(100));
+    let impatient = SecretStore::open(&world.path, &trust(), Access::Write, impatient).unwrap();
+    let holder = world.tool();
+    let (holds, held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let stopped = |_: &mut Edit<'_>| {
+                holds.send(()).unwrap();
+                released.recv().unwrap();
+                Ok::<_, StoreError>(())
+            };
+            holder.write(stopped).unwrap();
+        });
+        held.recv().unwrap();
+        let renewed = renewal.carry_out(&impatient, &Salts::from_random([5; Salts::OCTETS]), by());
+        assert!(matches!(renewed, Err(StoreError::Busy { .. })), "{renewed:?}");
+        world.pass(Duration::from_mins(20));
+        assert!(world.plain("alice", "wonderland").is_ok(), "who only reads does not wait");
+        assert_eq!(world.renewals.len(), 1, "it is tried again with the next login");
+        release.send(()).unwrap();
+    });
 }

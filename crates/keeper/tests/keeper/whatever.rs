@@ -41,10 +41,10 @@ fn move_of_front() -> impl Strategy<Value = Move> {
         1 => "\\PC{0,30}",
     ];
     let client = prop::option::of(any::<[u8; 2]>().prop_map(|[a, b]| IpAddr::from([10, 0, a % 2, b % 4])));
-    let begin = (session.clone(), mechanism, client, prop::option::of(response())).prop_map(
-        |(session, mechanism, client, initial)| ToKeeper::Begin {
+    let begin = (session.clone(), 0..2_u16, mechanism, client, prop::option::of(response())).prop_map(
+        |(session, listener, mechanism, client, initial)| ToKeeper::Begin {
             session,
-            listener: ListenerId(3),
+            listener: ListenerId(listener),
             channel: tls(),
             client,
             mechanism,

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use config::{Auth, Throttle};
 use credential::policy::{Argon2Cost, Cost, Iterations, KindSet, Salts};
 use credential::{
     ChangedBy, DecoyKey, Identity, Label, Mechanism, MechanismSet, Password, Policy, PropertySet, Realm,
     Record, Secret, Timestamp, derive,
 };
-use keeper::pace::{Limits, Pace, PaceKey, Places};
+use keeper::pace::{Pace, PaceKey, Places};
 use keeper::{Attended, Bounds, Check, Effect, Event, Keeper, LiveStore, Now, Outcome, Records};
 use keeper::{Renewal, Settings, Survey};
 use safefile::{Trust, Uid};
@@ -147,9 +148,9 @@ pub(crate) fn settings(path: &Path, policy: Policy) -> Settings {
     Settings {
         store: path.to_owned(),
         policy,
-        common: Arc::new(common),
-        listeners: std::collections::BTreeMap::new(),
-        proxies: Vec::new(),
+        listeners: vec![Arc::new(common)],
+        auth: Auth::default(),
+        throttle: Throttle::default(),
         reauthentication: Duration::ZERO,
         bounds: Bounds { checks: 2, ..Bounds::default() },
     }
@@ -184,7 +185,7 @@ impl World {
         let watch = Arc::new(Watch::default());
         let watched = Watched { store: LiveStore::new(trust()), watch: Arc::clone(&watch) };
         let places = Places::new(PaceKey::new([2; 32]));
-        let pace = Pace::new(Limits::default(), PaceKey::new([1; 32]), places, now.instant);
+        let pace = Pace::new(settings.throttle.clone(), PaceKey::new([1; 32]), places, now.instant);
         let mut world = Self {
             keeper: Keeper::new(settings.clone(), watched, pace, Zeroizing::new([3; 32])),
             dir,
