@@ -26,6 +26,7 @@ fn commands() -> Vec<(Command, &'static str)> {
         (saslpasswd::options::list_command(), "8"),
         (makemap::options::command(), "8"),
         (authcheck::command(), "8"),
+        (gatepostd::command(), "8"),
     ]
 }
 

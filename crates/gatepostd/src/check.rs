@@ -2,8 +2,10 @@
 
 use cli::options::Common;
 use cli::{Exit, Format, Io, Level, Report};
+use config::Modifier;
 use credential::Mechanism;
-use sasl::Channel;
+use sasl::server::Settings;
+use sasl::{BindingKind, Channel};
 use serde_json::json;
 
 use crate::ground::{Findings, Ground};
@@ -17,7 +19,7 @@ pub(crate) fn run(common: &Common, io: &mut Io) -> Result<Exit, Report> {
         }
         Err(findings) => (None, findings),
     };
-    let errors = findings.unsafe_.iter().chain(&findings.wrong);
+    let errors = findings.dangers.iter().chain(&findings.wrong);
     for (report, level) in errors
         .map(|report| (report, Level::Error))
         .chain(findings.remarks.iter().map(|report| (report, Level::Warning)))
@@ -29,11 +31,9 @@ pub(crate) fn run(common: &Common, io: &mut Io) -> Result<Exit, Report> {
         processes(ground, io)?;
     }
     if io.format() == Format::Text {
-        let (unsafe_, wrong) = (findings.unsafe_.len(), findings.wrong.len());
-        io.out().line(format_args!(
-            "{unsafe_} unsafe, {wrong} wrong, {} to be known",
-            findings.remarks.len()
-        ))?;
+        let (dangers, wrong) = (findings.dangers.len(), findings.wrong.len());
+        io.out()
+            .line(format_args!("{dangers} unsafe, {wrong} wrong, {} to be known", findings.remarks.len()))?;
     }
     Ok(exit(&findings))
 }
@@ -45,39 +45,47 @@ fn say(report: &Report, level: Level, io: &mut Io) -> Result<(), Report> {
     }
 }
 
-/// What a client is offered before and after TLS, and why the rest is not.
+/// What a client is offered at each listener before and after TLS, and why the rest is not.
 fn offers(ground: &Ground, io: &mut Io) -> Result<(), Report> {
-    let settings = keeper::Settings::of(&ground.config)
-        .map_err(|error| Report::new(Exit::CONFIG, "auth.realm", error))?;
+    let settings = keeper::Settings::of(&ground.config);
+    let settings = settings.map_err(|error| Report::new(Exit::CONFIG, "auth.realm", error))?;
     let has_tls = ground.config.tls.certificate.is_some();
-    let tls = Channel::layered(USUAL_BITS).with_binding(sasl::BindingKind::TlsExporter, [0; 32]);
-    let channels = [("in clear", Channel::clear()), ("under TLS", tls)];
-    for (where_, channel) in channels.into_iter().take(if has_tls { 2 } else { 1 }) {
-        let offer = settings.common.offer(&channel);
-        let offered: Vec<_> = offer.mechanisms.iter().map(Mechanism::name).collect();
-        if io.format() == Format::Json {
-            let left_out: Vec<_> = offer
-                .left_out
-                .iter()
-                .map(|(mechanism, why)| json!({"mechanism": mechanism.name(), "why": why.to_string()}))
-                .collect();
-            io.out().json(&json!({"offer": where_, "mechanisms": offered, "left_out": left_out}))?;
-            continue;
+    for (listener, settings) in ground.config.listen.iter().zip(&settings.listeners) {
+        if !listener.has(Modifier::ImplicitTls) {
+            offer(&listener.name, "in clear", settings, &Channel::clear(), io)?;
         }
-        io.out().line(format_args!("offered {where_}: {}", or_none(&offered.join(" "))))?;
-        for (mechanism, why) in &offer.left_out {
-            io.out().line(format_args!("    left out: {}: {why}", mechanism.name()))?;
+        if has_tls {
+            let tls = Channel::layered(USUAL_BITS).with_binding(BindingKind::TlsExporter, [0; 32]);
+            offer(&listener.name, "under TLS", settings, &tls, io)?;
         }
     }
     unknown(ground, io)?;
     if has_tls { Ok(()) } else { say(&no_tls(), Level::Warning, io) }
 }
 
+fn offer(name: &str, over: &str, settings: &Settings, channel: &Channel, io: &mut Io) -> Result<(), Report> {
+    let offer = settings.offer(channel);
+    let offered: Vec<_> = offer.mechanisms.iter().map(Mechanism::name).collect();
+    let left_out = offer.left_out.iter().map(|(mechanism, why)| (mechanism.name(), why.to_string()));
+    if io.format() == Format::Json {
+        let left_out: Vec<_> =
+            left_out.map(|(mechanism, why)| json!({"mechanism": mechanism, "why": why})).collect();
+        return io
+            .out()
+            .json(&json!({"listener": name, "over": over, "mechanisms": offered, "left_out": left_out}));
+    }
+    io.out().line(format_args!("{name}: offered {over}: {}", or_none(&offered.join(" "))))?;
+    left_out
+        .into_iter()
+        .try_for_each(|(mechanism, why)| io.out().line(format_args!("    left out: {mechanism}: {why}")))
+}
+
 /// Names that other servers know, and we do not.
 fn unknown(ground: &Ground, io: &mut Io) -> Result<(), Report> {
     let names = ground.config.auth.mechanisms.iter().flatten().map(config::MechanismName::as_str);
     for name in names.filter(|name| name.parse::<Mechanism>().is_err()) {
-        let report = Report::new(Exit::CONFIG, "auth.mechanisms", format_args!("Gatepost does not have {name}"));
+        let report =
+            Report::new(Exit::CONFIG, "auth.mechanisms", format_args!("Gatepost does not have {name}"));
         say(&report, Level::Warning, io)?;
     }
     Ok(())
@@ -102,7 +110,7 @@ fn or_none(names: &str) -> &str {
 
 /// As authcheck's.
 fn exit(findings: &Findings) -> Exit {
-    if !findings.unsafe_.is_empty() {
+    if !findings.dangers.is_empty() {
         Exit::code(1)
     } else if findings.wrong.is_empty() {
         Exit::OK

@@ -32,7 +32,9 @@ pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
         io.warn(&report(remark));
     }
     if let Some(report) = faults.iter().map(report).reduce(Report::and) {
-        return Err(Report::plain(Exit::CONFIG, "the configuration is refused, the one before stays").and(report));
+        return Err(
+            Report::plain(Exit::CONFIG, "the configuration is refused, the one before stays").and(report)
+        );
     }
     io.out().line(format_args!("configuration {} is in force", number(&answer["generation"])))?;
     Ok(Exit::OK)
@@ -60,19 +62,21 @@ fn status_text(answer: &Value) -> String {
         word(&answer["configuration"]),
     );
     for place in answer["listening"].as_array().into_iter().flatten() {
-        text += &format!("listening  {}\n", word(place));
+        text.extend(["listening  ", word(place), "\n"]);
     }
-    for process in answer["processes"].as_array().into_iter().flatten() {
-        let state = match (&process["pid"], process["ready"].as_bool()) {
-            (Value::Null, _) => "is not there".to_owned(),
-            (pid, Some(true)) => format!("process {pid}, up {}", time(&process["uptime"])),
-            (pid, _) => format!("process {pid}, not ready yet"),
-        };
-        let (role, account) = (word(&process["role"]), word(&process["account"]));
-        let restarts = number(&process["restarts"]);
-        text += &format!("{role:<9}  {state}, as {account}, {restarts} restarts\n");
-    }
+    let processes = answer["processes"].as_array().into_iter().flatten();
+    processes.for_each(|process| text.push_str(&process_text(process)));
     cli::printable::lines(&text)
+}
+
+fn process_text(process: &Value) -> String {
+    let state = match (&process["pid"], process["ready"].as_bool()) {
+        (Value::Null, _) => "is not there".to_owned(),
+        (pid, Some(true)) => format!("process {pid}, up {}", time(&process["uptime"])),
+        (pid, _) => format!("process {pid}, not ready yet"),
+    };
+    let (role, account) = (word(&process["role"]), word(&process["account"]));
+    format!("{role:<9}  {state}, as {account}, {} restarts\n", number(&process["restarts"]))
 }
 
 /// A trouble as the daemon tells it.

@@ -19,7 +19,7 @@ use crate::journal::{Journal, Line, Priority, Style};
 use crate::listen::Sockets;
 use crate::made::{self, PidFile};
 use crate::notify::Notify;
-use crate::open::{self, Answer, Verdict};
+use crate::open::{self, Answer};
 use crate::role::Role;
 use crate::signals::{Signals, Wish};
 use crate::supervise::{Action, Ending, Event, Supervisor};
@@ -102,8 +102,12 @@ impl Daemon {
             }
             self.wait();
             self.hear_signals();
-            Role::ALL.into_iter().for_each(|role| self.hear(role));
-            Role::ALL.into_iter().for_each(|role| self.reap(role));
+            for role in Role::ALL {
+                self.hear(role);
+            }
+            for role in Role::ALL {
+                self.reap(role);
+            }
             self.serve();
             let now = Instant::now();
             self.notify.alive(now);
@@ -181,38 +185,16 @@ impl Daemon {
     }
 
     fn open_for(&mut self, role: Role, request: u32, index: u16) {
-        let files = self.ground.config.daemon_files();
-        let answer = match open::verdict(&files, role, index) {
-            Verdict::Open(file) => {
-                open::opened(request, &file.path, file.kind, &self.ground.trust(&file.path))
-            }
-            verdict => {
-                self.log_denial(role, index, &verdict);
-                open::denied(request)
-            }
-        };
-        if let FromOpener::Refused { words, is_missing: false, .. } = &answer.words {
-            let line = Line::new(Priority::Error, 2, format!("not opened for the {role}: {words}"));
-            self.journal.write(&line);
-        }
+        let (answer, complaint) = open::answer(&self.ground, role, request, index);
+        self.complain_of(role, complaint);
         let Answer { words, file } = answer;
         self.say(role, &words, file.as_ref().map(AsFd::as_fd));
     }
 
-    fn log_denial(&self, role: Role, index: u16, verdict: &Verdict<'_>) {
-        let (priority, text) = match verdict {
-            Verdict::NotYours(file) => {
-                let path = safefile::display_path(&file.path);
-                let text = format!("the {role} has asked for a file that is not its own, and did not get it: {path}");
-                (Priority::Critical, text)
-            }
-            Verdict::Directory(file) => {
-                let path = safefile::display_path(&file.path);
-                (Priority::Error, format!("the {role} has asked for a directory, which it has to open itself: {path}"))
-            }
-            _ => (Priority::Error, format!("the {role} has asked for a file that the configuration does not name")),
-        };
-        self.journal.write(&Line::new(priority, 1, text).with("file", index));
+    fn complain_of(&mut self, role: Role, complaint: Option<Line>) {
+        let worker = self.worker(role).as_mut();
+        let is_heard = worker.is_some_and(|worker| worker.may_be_complained_of(Instant::now()));
+        complaint.filter(|_| is_heard).iter().for_each(|line| self.journal.write(line));
     }
 
     fn reap(&mut self, role: Role) {
@@ -220,7 +202,8 @@ impl Daemon {
         *self.worker(role) = None;
         let is_well = self.supervisor.is_stopping() && status.success();
         let (priority, level) = if is_well { (Priority::Info, 9) } else { (Priority::Critical, 0) };
-        self.journal.write(&Line::new(priority, level, format!("the {role} has ended")).with("status", status));
+        self.journal
+            .write(&Line::new(priority, level, format!("the {role} has ended")).with("status", status));
         self.on(Event::Left(role));
     }
 
@@ -374,7 +357,9 @@ impl Daemon {
         self.journal.set_style(self.journal.style().following(&ground.config));
         (self.ground, self.sockets) = (ground, sockets);
         self.generation = Generation(self.generation.0.wrapping_add(1));
-        Role::ALL.into_iter().for_each(|role| self.configure(role));
+        for role in Role::ALL {
+            self.configure(role);
+        }
         Ok(remarks)
     }
 

@@ -8,7 +8,9 @@ use cli::{Exit, Report};
 use config::daemon::{DaemonAccounts, Starter};
 use config::trusted_user::{self, Files, Given, TrustedUser};
 use config::{Config, HostAccounts, Owner};
-use safefile::{Account, Audit, Kind, OpenError, Reached, Refusal, SafeFile, Trust, Uid, Verdict, display_path};
+use safefile::{
+    Account, Audit, Kind, OpenError, Reached, Refusal, SafeFile, Trust, Uid, Verdict, display_path,
+};
 
 /// A configuration that is right, and what follows from it.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Ground {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// What is unsafe.
-    pub(crate) unsafe_: Vec<Report>,
+    pub(crate) dangers: Vec<Report>,
     /// What is wrong otherwise, or could not be checked.
     pub(crate) wrong: Vec<Report>,
     /// What is no fault and had better be known.
@@ -39,7 +41,7 @@ impl Findings {
 
     /// Everything that keeps the daemon from starting, as one report.
     pub(crate) fn refusal(self) -> Option<Report> {
-        self.unsafe_.into_iter().chain(self.wrong).reduce(Report::and)
+        self.dangers.into_iter().chain(self.wrong).reduce(Report::and)
     }
 }
 
@@ -60,8 +62,7 @@ impl Ground {
     }
 
     fn of(config: Config, text: String, starter: Starter, common: &Common) -> Result<Self, Findings> {
-        let given =
-            Given { flag: common.trusted_user.as_deref(), sendmail_cf: None, config: Some(&config) };
+        let given = Given { flag: common.trusted_user.as_deref(), sendmail_cf: None, config: Some(&config) };
         let trusted_user = trusted_user::resolve(&given, Files::Ours, &HostAccounts)
             .map_err(|error| Findings::of([Report::plain(Exit::CONFIG, error)]))?;
         let accounts = config.daemon(&starter, &trusted_user, &HostAccounts).map_err(|faults| {
@@ -110,7 +111,7 @@ impl Ground {
 
     fn judge(&self, audit: &Audit, owner: Owner, key: &str, findings: &mut Findings) {
         let path = display_path(&audit.path);
-        findings.unsafe_.extend(unsafe_reports(audit));
+        findings.dangers.extend(unsafe_reports(audit));
         match &audit.reached {
             Reached::End => findings.wrong.extend(self.unreachable(audit, owner, key)),
             Reached::Failed { component, source } => {
@@ -195,9 +196,13 @@ fn text(named: Option<&Path>, trust: &Trust) -> Result<(PathBuf, String), Findin
 /// Opening ends at the first finding, and all of them are wanted.
 fn all_of(path: &Path, trust: &Trust) -> Findings {
     let audit = safefile::audit(path, Kind::Configuration, trust);
-    let mut findings = Findings { unsafe_: unsafe_reports(&audit).collect(), ..Findings::default() };
+    let mut findings = Findings { dangers: unsafe_reports(&audit).collect(), ..Findings::default() };
     if audit.verdict() != Verdict::Unsafe {
-        findings.wrong.push(Report::new(Exit::TEMPFAIL, display_path(path), "the file is just being changed"));
+        findings.wrong.push(Report::new(
+            Exit::TEMPFAIL,
+            display_path(path),
+            "the file is just being changed",
+        ));
     }
     findings
 }
@@ -207,6 +212,8 @@ const MOST_OCTETS: u64 = wire::MAX_MESSAGE as u64 - 4096;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests make unsafe files on purpose")]
+
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -243,7 +250,7 @@ mod tests {
         fs::set_permissions(dir.path().join("open"), Permissions::from_mode(0o777)).unwrap();
         write(dir.path(), "open/gatepost.toml", "", 0o666);
         let findings = read(&dir.path().join("open")).unwrap_err();
-        assert!(findings.unsafe_.len() >= 2, "{findings:?}");
+        assert!(findings.dangers.len() >= 2, "{findings:?}");
         assert_eq!(findings.refusal().unwrap().exit(), Exit::NOPERM);
     }
 

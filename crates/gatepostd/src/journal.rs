@@ -8,7 +8,7 @@
 //! Levels are 0 to 14 and not five, and fields are known by name: so this is no `tracing`. Nothing here takes a type that can
 //! hold a secret.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::str::FromStr;
 
@@ -60,14 +60,14 @@ impl Line {
 
     /// With one more field.
     #[must_use]
-    pub(crate) fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.fields.push((key, value.to_string()));
         self
     }
 
     /// With one more field where there is a value.
     #[must_use]
-    pub(crate) fn with_some(self, key: &'static str, value: Option<impl ToString>) -> Self {
+    pub(crate) fn with_some(self, key: &'static str, value: Option<impl fmt::Display>) -> Self {
         match value {
             Some(value) => self.with(key, value),
             None => self,
@@ -165,8 +165,12 @@ impl Journal {
             None => format!("<{}>", line.priority as u8),
         };
         let (process, pid) = (self.process, std::process::id());
-        let text = line.text();
-        text.lines().map(|text| format!("{before}{process}[{pid}]: {}\n", cli::printable::lines(text))).collect()
+        let mut rendered = String::new();
+        for text in line.text().lines() {
+            let text = cli::printable::lines(text);
+            let _ = writeln!(rendered, "{before}{process}[{pid}]: {text}");
+        }
+        rendered
     }
 }
 
@@ -207,7 +211,9 @@ mod tests {
         let time = || Some("2026-01-01T00:00:00Z".to_owned());
         assert_eq!(
             journal("text:9:undated").rendered(&Line::new(Priority::Error, 1, "one\ntwo\u{1b}"), time()),
-            format!("2026-01-01T00:00:00Z gatepostd[{pid}]: one\n2026-01-01T00:00:00Z gatepostd[{pid}]: two\\x1b\n")
+            format!(
+                "2026-01-01T00:00:00Z gatepostd[{pid}]: one\n2026-01-01T00:00:00Z gatepostd[{pid}]: two\\x1b\n"
+            )
         );
         let json = journal("json:9:undated").rendered(&line.with("authid", "x\", y"), time());
         let json: Value = serde_json::from_str(&json).unwrap();

@@ -6,13 +6,16 @@
 //! `cancelled`. Where it was not `ok`, `reason` may say more; `author` is whom the client wished to act for, and `nearest`
 //! somebody who exists where the one named does not.
 
+use std::net::IpAddr;
+
+use credential::Identity;
 use keeper::{AuthResult, Event, Outcome};
 
 use crate::journal::{Line, Priority};
 
 /// The line of an event.
 pub(crate) fn of_keeper(event: &Event) -> Line {
-    let identity = |line: Line, identity: &dyn ToString| line.with("authid", identity.to_string());
+    let identity = |line: Line, identity: &Identity| line.with("authid", identity);
     match event {
         Event::Auth(result) => of_login(result),
         Event::StoreUnusable { words, remedy } => {
@@ -61,7 +64,11 @@ fn of_login(result: &AuthResult) -> Line {
         // A fail2ban at the default level has to see them.
         _ => (Priority::Warning, 5),
     };
-    let relay = result.client.map_or_else(|| "local".to_owned(), |address| format!("[{address}]"));
+    let relay = match result.client {
+        Some(IpAddr::V4(address)) => format!("[{address}]"),
+        Some(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+        None => "local".to_owned(),
+    };
     let named = result.identity.as_ref().map(|identity| cut(identity.to_string(), LONGEST_NAME));
     Line::new(priority, level, "")
         .with("AUTH", "server")
@@ -89,7 +96,7 @@ const LONGEST_MECHANISM: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use credential::Identity;
+    use credential::Realm;
     use sasl::server::Failure;
     use wire::SessionId;
 
@@ -100,7 +107,7 @@ mod tests {
             session: SessionId(31),
             client: Some("192.0.2.1".parse().unwrap()),
             mechanism: "PLAIN".to_owned(),
-            identity: Some(Identity { user: "alice".parse().unwrap(), realm: "x".parse().unwrap() }),
+            identity: Identity::parse("alice", &Realm::prepare("example.org").unwrap()).ok(),
             authorization: None,
             ssf: 0,
             nearest: None,

@@ -150,8 +150,14 @@ mod tests {
         TcpStream::connect(&places[0]).unwrap();
         assert!(UnixStream::connect(dir.path().join("smtp")).is_err());
 
-        let taken = format!("[[listen]]\naddress = \"127.0.0.1\"\nport = {}\n", places[0].rsplit(':').next().unwrap());
+        let taken = format!(
+            "[[listen]]\naddress = \"127.0.0.1\"\nport = {}\n",
+            places[0].rsplit(':').next().unwrap()
+        );
         let troubles = Sockets::default().following(&listeners(&taken), &trust).unwrap_err();
-        assert!(troubles.len() == 1 && troubles[0].subject().starts_with("listen: 127.0.0.1:"), "{troubles:?}");
+        assert!(
+            troubles.len() == 1 && troubles[0].subject().starts_with("listen: 127.0.0.1:"),
+            "{troubles:?}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use cli::{Exit, Report};
 use config::Owner;
 use keeper::run::Observer;
+use nix::sys::signal::SigSet;
 use safefile::{Account, Passage, Trust, Uid};
 
 use crate::journal::{Journal, Line, Priority, Style};
@@ -60,6 +61,8 @@ impl fmt::Display for Role {
 /// Is one of them, until the opener says that it is enough.
 pub(crate) fn run(role: Role, style: Style) -> Result<Exit, Report> {
     let journal = Journal::new(role.process(), style);
+    // The opener reads its signals from a descriptor, and a mask is inherited.
+    let _ = SigSet::empty().thread_set_mask();
     let passage = io::stdin().as_fd().try_clone_to_owned().map(Passage::of);
     let ended = match passage {
         Ok(passage) => be(role, &passage, journal),

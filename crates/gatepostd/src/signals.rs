@@ -22,11 +22,12 @@ pub(crate) enum Wish {
 pub(crate) struct Signals(SignalFd);
 
 impl Signals {
-    /// Takes them; before there is a second thread. Processes that are started get a mask without them (the standard
-    /// library sees to it).
+    /// Takes them; before there is a second thread. Who is started by us has to give them back to itself.
     pub(crate) fn take() -> Result<Self, Errno> {
         let mut mask = SigSet::empty();
-        WISHES.iter().for_each(|(signal, _)| mask.add(*signal));
+        for (signal, _) in WISHES {
+            mask.add(signal);
+        }
         mask.thread_block()?;
         SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map(Self)
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use safefile::{Account, Packet, Passage};
 use wire::{FromOpener, Generation, MAX_MESSAGE, ToOpener};
@@ -21,6 +22,14 @@ pub(crate) struct Worker {
     pub(crate) generation: Generation,
     /// Whether nothing more is heard from it.
     is_given_up: bool,
+    complaints: Quota,
+}
+
+/// How many lines of the log somebody may cause by what it asks for.
+#[derive(Debug, Default)]
+struct Quota {
+    since: Option<Instant>,
+    used: u32,
 }
 
 /// What was heard.
@@ -56,7 +65,9 @@ impl Worker {
             // Whoever is made another user by root loses root's other groups too (setgroups).
             command.uid(account.uid.0).gid(group.0);
         }
-        Ok(Self { child: command.spawn()?, passage, generation: Generation(0), is_given_up: false })
+        let child = command.spawn()?;
+        let (generation, complaints) = (Generation(0), Quota::default());
+        Ok(Self { child, passage, generation, is_given_up: false, complaints })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -93,6 +104,11 @@ impl Worker {
         self.kill();
     }
 
+    /// Whether what it asks for in vain is to be logged once more.
+    pub(crate) fn may_be_complained_of(&mut self, now: Instant) -> bool {
+        self.complaints.take(now)
+    }
+
     /// How it has ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
@@ -110,6 +126,16 @@ impl AsFd for Worker {
     }
 }
 
+impl Quota {
+    fn take(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= QUOTA_OF) {
+            (self.since, self.used) = (Some(now), 0);
+        }
+        self.used = self.used.saturating_add(1);
+        self.used <= QUOTA
+    }
+}
+
 /// Nobody is left behind, whatever ends the opener.
 impl Drop for Worker {
     fn drop(&mut self) {
@@ -117,5 +143,20 @@ impl Drop for Worker {
             self.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+const QUOTA: u32 = 30;
+const QUOTA_OF: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_again_and_again_does_not_fill_the_log() {
+        let (mut quota, now) = (Quota::default(), Instant::now());
+        assert_eq!((0..100).filter(|_| quota.take(now)).count(), QUOTA as usize);
+        assert!(!quota.take(now + QUOTA_OF / 2) && quota.take(now + QUOTA_OF));
     }
 }

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Mode, chmodat, statat, unlinkat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
 
 use crate::dir::SafeDir;
 use crate::facts::{FileType, name_in_proc};

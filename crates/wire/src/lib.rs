@@ -170,7 +170,8 @@ pub enum ToOpener {
     },
     /// The asker is ready.
     Ready,
-    /// The asker is alive, and knows this configuration.
+    /// The asker is alive, and knows this configuration. Said whenever it has taken one, and every ten seconds: who says
+    /// nothing for a minute is killed, and started again.
     Alive(Generation),
 }
 
@@ -191,7 +192,8 @@ pub enum FromOpener {
         /// What is wrong, where, and what mends it.
         words: String,
     },
-    /// A listening socket of this listener.
+    /// A listening socket of this listener. After each configuration come all of its sockets, those that were open already
+    /// among them: another descriptor of the same socket. What does not come again is not listened on any more.
     Listener(ListenerId),
     /// The connection to the other of keeper and front.
     Peer,

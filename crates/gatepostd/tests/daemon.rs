@@ -1,0 +1,392 @@
+//! The real program, as whoever runs the tests: with the accounts of others where that is root.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test makes its files itself, and sees what fails"
+)]
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepostd");
+/// Accounts that every host has and nobody uses.
+const KEEPER: (&str, u32) = ("daemon", 1);
+const FRONT: (&str, u32) = ("bin", 2);
+
+/// A directory with a configuration, and all that it names.
+struct Place {
+    dir: TempDir,
+}
+
+/// A daemon that runs there.
+struct Daemon<'p> {
+    place: &'p Place,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+fn is_root() -> bool {
+    tests::need::root().is_ok()
+}
+
+impl Place {
+    fn new() -> Self {
+        // Root's own directory is closed to the accounts of keeper and front.
+        let dir = if is_root() {
+            tempfile::Builder::new().prefix("gatepost-test-").tempdir_in("/run").unwrap()
+        } else {
+            tests::scratch::dir()
+        };
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let place = Self { dir };
+        fs::create_dir(place.path("store")).unwrap();
+        if is_root() {
+            chown(place.path("store"), Some(KEEPER.1), Some(KEEPER.1)).unwrap();
+        }
+        place.write(&place.text());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if is_root() {
+            writeln!(text, "trusted_user = \"{}\"\nrun_as = \"{}\"", KEEPER.0, FRONT.0).unwrap();
+        }
+        let dir = self.dir.path().display();
+        write!(
+            text,
+            "pid_file = \"{dir}/run/pid\"\ncontrol_socket = \"{dir}/run/control\"\nhost_name = \"mail.example.org\"\n\
+             [secrets]\npath = \"{dir}/store/secrets.redb\"\n[queue]\ndirectory = \"{dir}/queue\"\n\
+             [delivery]\nmaildirs = \"{dir}/mail\"\n[[listen]]\naddress = \"127.0.0.1\"\nport = 0\n"
+        )
+        .unwrap();
+        text
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.path("gatepost.toml"), text).unwrap();
+        fs::set_permissions(self.path("gatepost.toml"), Permissions::from_mode(0o644)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).arg("--config").arg(self.path("gatepost.toml"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn start(&self) -> Daemon<'_> {
+        let daemon = self.begin(&[]);
+        daemon.until("a start", |daemon| daemon.log().contains("ready"));
+        daemon
+    }
+
+    fn begin(&self, environment: &[(&str, &Path)]) -> Daemon<'_> {
+        let mut command = self.command(&[]);
+        command.envs(environment.iter().copied()).env("SECRET_OF_THE_CALLER", "x");
+        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                *copy.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Daemon { place: self, child, log }
+    }
+}
+
+impl Daemon<'_> {
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn status(&self) -> Value {
+        let said = self.place.run(&["status", "--format", "json"]);
+        assert!(said.status.success(), "{said:?}\n{}", self.log());
+        serde_json::from_slice(&said.stdout).unwrap()
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_mins(1);
+        while !is_so(self) {
+            assert!(Instant::now() < end, "no {what}\n{}", self.log());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn pid(&self, role: &str) -> Option<i32> {
+        let pid = process(&self.status(), role)["pid"].as_i64();
+        pid.map(|pid| i32::try_from(pid).unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn end(mut self) -> (ExitStatus, String) {
+        self.signal(Signal::SIGTERM);
+        let end = Instant::now() + Duration::from_mins(1);
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                thread::sleep(Duration::from_millis(100));
+                return (status, self.log());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not end\n{}", self.log());
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn process<'s>(status: &'s Value, role: &str) -> &'s Value {
+    let processes = status["processes"].as_array().unwrap();
+    processes.iter().find(|process| process["role"] == role).unwrap()
+}
+
+/// The lines of `/proc/PID/status`.
+fn fact(pid: i32, name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    line.trim_start_matches(':').split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn it_starts_says_how_it_is_and_ends() {
+    let place = Place::new();
+    let daemon = place.start();
+    let status = daemon.status();
+    assert_eq!(status["generation"], 1);
+    for role in ["keeper", "front"] {
+        let process = process(&status, role);
+        assert_eq!((&process["ready"], &process["restarts"]), (&true.into(), &0.into()), "{status}");
+    }
+    let pid = fs::read_to_string(place.path("run/pid")).unwrap();
+    assert_eq!(pid.trim().parse::<u32>().unwrap(), daemon.child.id());
+    let mode = fs::metadata(place.path("run/control")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    TcpStream::connect(status["listening"][0].as_str().unwrap()).unwrap();
+
+    let text = String::from_utf8(place.run(&["status"]).stdout).unwrap();
+    assert!(text.contains("keeper     process "), "{text}");
+    let second = place.run(&[]);
+    assert_eq!(second.status.code(), Some(69), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("is the daemon running already?"));
+
+    let (ended, log) = daemon.end();
+    assert!(ended.success(), "{log}");
+    assert!(!place.path("run/control").exists() && !place.path("run/pid").exists());
+    assert_eq!(place.run(&["status"]).status.code(), Some(69));
+}
+
+#[test]
+fn each_process_is_somebody_and_has_nothing_of_the_caller() {
+    let place = Place::new();
+    let daemon = place.start();
+    for (role, (_, uid)) in [("keeper", KEEPER), ("front", FRONT)] {
+        let pid = daemon.pid(role).unwrap();
+        assert_eq!(fact(pid, "SigBlk"), "0000000000000000");
+        if is_root() {
+            assert_eq!(fact(pid, "Uid"), format!("{uid} {uid} {uid} {uid}"));
+            assert_eq!(fact(pid, "Gid"), format!("{uid} {uid} {uid} {uid}"));
+            assert_eq!(fact(pid, "Groups"), "");
+            assert_eq!(fact(pid, "CapEff"), "0000000000000000");
+            assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+            assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
+            let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+            let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+            assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+            let queue = fs::metadata(place.path("queue")).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::uid(&queue), FRONT.1);
+        }
+    }
+    if !is_root() {
+        assert!(daemon.log().contains("not started by root"), "{}", daemon.log());
+    }
+    let _ = daemon.end();
+}
+
+#[test]
+fn who_is_killed_comes_back_and_nobody_is_refused_meanwhile() {
+    let place = Place::new();
+    let daemon = place.start();
+    let address = daemon.status()["listening"][0].as_str().unwrap().to_owned();
+    for role in ["front", "keeper"] {
+        let before = daemon.pid(role).unwrap();
+        kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+        for _ in 0..20 {
+            TcpStream::connect(&address).unwrap();
+        }
+        daemon.until("new process", |daemon| {
+            let status = daemon.status();
+            let process = process(&status, role);
+            process["ready"] == true && process["restarts"] == 1 && process["pid"] != before
+        });
+    }
+    let (ended, log) = daemon.end();
+    assert!(ended.success() && log.contains("the keeper has ended, status=\"signal: 9 (SIGKILL)\""), "{log}");
+}
+
+#[test]
+fn a_reload_takes_a_new_configuration_and_refuses_a_broken_one() {
+    let place = Place::new();
+    let daemon = place.start();
+    let first = daemon.status()["listening"][0].clone();
+
+    place.write(
+        &(place.text()
+            + "[[listen]]\naddress = \"127.0.0.1\"\nport = 0\nname = \"two\"\n[auth]\noptions = \"\"\n"),
+    );
+    let said = place.run(&["reload"]);
+    assert!(said.status.success(), "{said:?}\n{}", daemon.log());
+    let status = daemon.status();
+    assert_eq!((&status["generation"], &status["listening"][0]), (&2.into(), &first));
+    TcpStream::connect(status["listening"][1].as_str().unwrap()).unwrap();
+    daemon.until("news at the keeper", |daemon| process(&daemon.status(), "keeper")["generation"] == 2);
+
+    place.write(&(place.text() + "[auth]\noptions = \"q\"\nmax_bist = 3\n"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.until("refusal", |daemon| daemon.log().contains("the one before stays"));
+    let control = place.path("run/control");
+    let said = place.run(&["reload", "--control", control.to_str().unwrap()]);
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(78), "{words}");
+    for line in [16, 17] {
+        assert!(
+            words.contains(&format!("gatepost.toml:{}:", if is_root() { line } else { line - 2 })),
+            "{words}"
+        );
+    }
+    assert!(words.contains("max_bits"), "{words}");
+    place.write(&place.text());
+    assert_eq!(daemon.status()["generation"], 2);
+    let _ = daemon.end();
+}
+
+#[test]
+fn what_is_unsafe_or_wrong_keeps_it_from_starting_and_the_check_says_so() {
+    let place = Place::new();
+    let well = place.run(&["check"]);
+    let text = String::from_utf8_lossy(&well.stdout).into_owned();
+    assert!(well.status.success() && text.contains("offered in clear: SCRAM-SHA-256"), "{text}");
+    assert!(text.contains("left out: PLAIN") && text.contains("saslpasswd -c USER makes it"), "{text}");
+
+    fs::write(place.path("store/secrets.redb"), "").unwrap();
+    fs::set_permissions(place.path("store/secrets.redb"), Permissions::from_mode(0o666)).unwrap();
+    fs::create_dir(place.path("queue")).unwrap();
+    fs::set_permissions(place.path("queue"), Permissions::from_mode(0o777)).unwrap();
+    let bad = place.run(&["check", "--format", "json"]);
+    assert_eq!(bad.status.code(), Some(1), "{bad:?}");
+    let objects = String::from_utf8(bad.stdout).unwrap();
+    let objects: Vec<Value> = objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let about = |name: &str| {
+        let is = |it: &&Value| it["level"] == "error" && it["subject"].as_str().unwrap_or("").ends_with(name);
+        objects.iter().filter(is).count()
+    };
+    assert!(about("secrets.redb") >= 1 && about("queue") >= 1, "{objects:?}");
+    let start = place.run(&[]);
+    let words = String::from_utf8_lossy(&start.stderr);
+    assert_eq!(start.status.code(), Some(77), "{words}");
+    assert!(
+        words.contains("secrets.redb: unsafe store") && words.contains("unsafe secret-directory"),
+        "{words}"
+    );
+
+    place.write("log_level = \"loud\"\nlisten = 3\n");
+    let start = place.run(&[]);
+    let words = String::from_utf8_lossy(&start.stderr);
+    assert_eq!(start.status.code(), Some(78), "{words}");
+    assert!(words.contains("gatepost.toml:1:") && words.contains("gatepost.toml:2:"), "{words}");
+    assert_eq!(place.run(&["check"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_keeper_that_is_root_or_the_front_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    for (keeper, front, words) in [
+        ("root", "bin", "the keeper would run as root"),
+        ("bin", "root", "the front would run as root"),
+        ("bin", "bin", "the front would run as the TrustedUser"),
+        ("bin", "nobody-of-that-name", "run_as: no such user"),
+    ] {
+        let text = place.text().replace(KEEPER.0, "KEEPER").replace(FRONT.0, front).replace("KEEPER", keeper);
+        place.write(&text);
+        let said = place.run(&[]);
+        let said = (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned());
+        assert!(said.0 == Some(78) && said.1.contains(words), "{said:?}");
+    }
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let place = Place::new();
+    let path = place.path("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let hear = || {
+        let mut octets = [0; 512];
+        let count = manager.recv(&mut octets).unwrap();
+        String::from_utf8_lossy(&octets[..count]).into_owned()
+    };
+    let daemon = place.begin(&[("NOTIFY_SOCKET", &path)]);
+    assert!(hear().starts_with("READY=1\n"));
+    daemon.signal(Signal::SIGHUP);
+    assert!(hear().starts_with("RELOADING=1\n"));
+    assert!(hear().starts_with("READY=1\n"));
+    assert!(daemon.end().0.success());
+    assert_eq!(hear(), "STOPPING=1\n");
+}
+
+#[test]
+fn the_control_socket_is_for_root_and_the_daemons_own_user() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut stranger = UnixStream::connect(place.path("run/control")).unwrap();
+    stranger.write_all(b"{\"command\": \"shutdown\"}\n").unwrap();
+    let mut answer = String::new();
+    stranger.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("unknown variant"), "{answer}");
+    if is_root() {
+        fs::set_permissions(place.path("run/control"), Permissions::from_mode(0o666)).unwrap();
+        let path = place.path("run/control");
+        let said = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c"])
+            .arg("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.send(b'{\"command\": \"status\"}\\n')\nprint(repr(s.recv(100)))")
+            .arg(&path)
+            .output();
+        if let Ok(said) = said {
+            assert!(!String::from_utf8_lossy(&said.stdout).contains("pid"), "{said:?}");
+        }
+    }
+    let _ = daemon.end();
+}
