@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("smtp", &["credential"]),
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
+    ("front", &["credential", "safefile", "sasl", "wire", "tls", "smtp", "store", "config"]),
     ("cli", &["credential", "safefile"]),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),

@@ -26,6 +26,7 @@ mod replace;
 mod request;
 mod rule;
 mod scratch;
+mod spool;
 mod stamp;
 mod temporary;
 mod trust;
