@@ -1,7 +1,8 @@
 //! Fuzzing: every target for a while, from the fixtures as seeds. Needs cargo-fuzz and a toolchain that it can use
 //! (nightly); what is found is kept below `tests/fuzz/artifacts`.
 //!
-//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` alters the same fixtures at random.
+//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` alters the same fixtures at random, and
+//! `crates/smtp/tests/server/properties.rs` sends what a client could send.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ const TARGETS: &[(&str, &[&str])] = &[
     ("map_cdb", &[".cdb"]),
     ("map_lmdb", &[".lmdb"]),
     ("map_gdbm", &[".gdbm"]),
+    ("smtp_server", &[".talk"]),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -47,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
 fn seeds(name: &str, marks: &[&str]) -> Outcome<PathBuf> {
     let folder = made(root().join("target/fuzz").join(name).join("seeds"))?;
     let maps = root().join("tests/fixtures/maps");
-    for place in [maps.clone(), maps.join("corrupt")] {
+    let dialogues = root().join("crates/smtp/tests/dialogues");
+    for place in [maps.clone(), maps.join("corrupt"), dialogues] {
         let entries = std::fs::read_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
         for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_seed(path, marks)) {
             let target = folder.join(path.file_name().unwrap_or_default());

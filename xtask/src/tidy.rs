@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["credential", "safefile", "mapfile"]),
     ("config", &["credential", "safefile"]),
     ("front", &["credential", "safefile", "sasl", "wire", "tls", "smtp", "store", "config"]),
+    ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use cli::Report;
-use config::{Config, ConfigError};
-use safefile::Kind;
+use config::{Config, ConfigError, Delivery, NamedFile, Owner, Queue};
+use safefile::{Kind, Reached, Verdict};
 
 use crate::context::{Context, trust_for_configuration};
 use crate::judged::{Fault, Judged, Note, NoteWord, Subject};
@@ -42,13 +42,37 @@ fn itself(path: Option<&Path>) -> Judged {
 
 /// The configuration itself and the files that it names; the store among them is the caller's to leave out.
 fn named(mut itself: Judged, context: &Context) -> Vec<Judged> {
-    itself.notes.extend(left_out(&context.config).map(|text| Note::new(NoteWord::LeftOut, text)));
-    let files = context.config.files().into_iter().filter(|file| file.path != context.config.path);
+    let config = &context.config;
+    let remarks = config.remarks.iter().map(|remark| Note::new(NoteWord::Remark, remark.to_string()));
+    itself.notes.extend(remarks.chain(front_is_missing(context)));
+    itself.notes.extend(left_out(config).map(|text| Note::new(NoteWord::LeftOut, text)));
+    let files = config.files().into_iter().filter(|file| file.path != config.path);
     let others = files.map(|file| {
         let audit = safefile::audit(&file.path, file.kind, &context.trust(&file.path));
         let judged = Judged::new(audit).named_by([file.named_by.to_owned()]);
-        // Only `saslpasswd -c` makes a store; before that there is none.
-        if file.kind == Kind::Store { judged.may_be_absent() } else { judged }
+        if comes_later(&file) { judged.may_be_absent() } else { judged }
     });
+    let others = others.filter(|judged| !is_of_no_daemon(judged));
     std::iter::once(itself).chain(others).collect()
+}
+
+/// Only `saslpasswd -c` makes a store, and where the daemon was never set up there is neither queue nor Maildir.
+fn comes_later(file: &NamedFile) -> bool {
+    file.kind == Kind::Store || (file.kind == Kind::SecretDirectory && file.owner == Owner::Front)
+}
+
+/// A directory of the daemon that nobody named, nobody made, and nothing is to be said of.
+fn is_of_no_daemon(judged: &Judged) -> bool {
+    let (queue, delivery) = (Queue::default().directory, Delivery::default().maildirs);
+    let is_missing = matches!(judged.audit.reached, Reached::Missing { .. });
+    [queue, delivery].contains(&judged.audit.path) && is_missing && judged.verdict() == Verdict::Safe
+}
+
+/// An account that was named and is not there; the one of the default is missing on every host without the daemon.
+fn front_is_missing(context: &Context) -> Option<Note> {
+    let name = context.config.run_as.as_ref().filter(|_| context.front.is_none())?;
+    Some(Note::new(
+        NoteWord::Missing,
+        format!("run_as: there is no account {name}: gatepostd will not start"),
+    ))
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use cli::{Exit, Io, Report};
 use config::trusted_user::{self, Files, Given, TrustedUser};
-use config::{Config, ConfigError, HostAccounts};
-use safefile::{Kind, SafeFile, Trust, Uid};
+use config::{Accounts as _, Config, ConfigError, HostAccounts};
+use safefile::{Account, Kind, SafeFile, Trust, Uid};
 
 use crate::options::Options;
 
@@ -13,6 +13,8 @@ use crate::options::Options;
 pub(crate) struct Context {
     /// The configuration; its defaults where there is none.
     pub(crate) config: Config,
+    /// The account of the daemon's front, where there is one: queue and Maildirs are its own.
+    pub(crate) front: Option<Account>,
     base: Trust,
 }
 
@@ -38,7 +40,9 @@ impl Context {
     /// Of a configuration that was read.
     pub(crate) fn with(config: Config, options: &Options) -> Result<Self, Report> {
         let base = by_hand(trusted_user(&config, options)?.trust());
-        Ok(Self { config, base })
+        let front = HostAccounts.user(config.front());
+        let front = front.map_err(|error| Report::plain(UNCHECKED, format_args!("run_as: {error}")))?;
+        Ok(Self { config, front, base })
     }
 
     /// How the configuration spells a path that somebody typed: from `/` on, or else as it really is, without links and
@@ -54,7 +58,7 @@ impl Context {
 
     /// Whom to trust for a path: the exceptions of the configuration are for single files.
     pub(crate) fn trust(&self, path: &Path) -> Trust {
-        self.config.trust_for(path, self.base.clone())
+        self.config.trust_beside(path, self.base.clone(), self.front.as_ref())
     }
 }
 

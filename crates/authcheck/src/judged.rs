@@ -102,6 +102,8 @@ pub(crate) enum NoteWord {
     Trusted,
     /// What the configuration asks for and does not get.
     LeftOut,
+    /// What the configuration may say, and had better not.
+    Remark,
 }
 
 impl NoteWord {
@@ -117,6 +119,7 @@ impl NoteWord {
             Self::Broken => "note-broken",
             Self::Trusted => "note-trusted-user",
             Self::LeftOut => "note-left-out",
+            Self::Remark => "note-remark",
         }
     }
 
@@ -132,6 +135,7 @@ impl NoteWord {
             Self::Broken => "broken",
             Self::Trusted => "TrustedUser",
             Self::LeftOut => "left out",
+            Self::Remark => "remark",
         }
     }
 }

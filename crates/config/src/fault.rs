@@ -24,6 +24,9 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
+/// What is no fault and had better be known: place, cause and hint as of a [`Fault`].
+pub type Remark = Fault;
+
 /// Everything that is wrong with one file, in the order of the text; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFaults {
@@ -56,6 +59,14 @@ impl fmt::Display for ConfigFaults {
     }
 }
 
+/// `LINE:COLUMN: CAUSE (HINT)`
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.cause)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
@@ -66,11 +77,12 @@ impl fmt::Display for Place {
 pub(crate) struct Found<'t> {
     text: &'t str,
     faults: Vec<Fault>,
+    remarks: Vec<Remark>,
 }
 
 impl<'t> Found<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, faults: Vec::new() }
+        Self { text, faults: Vec::new(), remarks: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, at: Range<usize>, cause: impl fmt::Display) {
@@ -86,6 +98,19 @@ impl<'t> Found<'t> {
         self.push(at, cause.to_string(), Some(hint.to_string()));
     }
 
+    /// Notes what is no fault.
+    pub(crate) fn remark(&mut self, at: Range<usize>, cause: impl fmt::Display, hint: impl fmt::Display) {
+        let remark = self.made(at, cause.to_string(), Some(hint.to_string()));
+        self.remarks.push(remark);
+    }
+
+    /// The remarks so far, in the order of the text.
+    pub(crate) fn remarks(&mut self) -> Vec<Remark> {
+        let mut remarks = std::mem::take(&mut self.remarks);
+        remarks.sort_by_key(|remark| remark.place);
+        remarks
+    }
+
     /// The value when nothing is wrong, else the faults in the order of the text.
     pub(crate) fn finish<T>(mut self, path: PathBuf, value: T) -> Result<T, ConfigFaults> {
         if self.faults.is_empty() {
@@ -97,8 +122,12 @@ impl<'t> Found<'t> {
     }
 
     fn push(&mut self, at: Range<usize>, cause: String, hint: Option<String>) {
-        let place = self.place(at.start);
-        self.faults.push(Fault { place, cause, hint });
+        let fault = self.made(at, cause, hint);
+        self.faults.push(fault);
+    }
+
+    fn made(&self, at: Range<usize>, cause: String, hint: Option<String>) -> Fault {
+        Fault { place: self.place(at.start), cause, hint }
     }
 
     fn place(&self, offset: usize) -> Place {

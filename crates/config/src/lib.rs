@@ -6,6 +6,7 @@
 
 mod accounts;
 mod check;
+pub mod daemon;
 mod fault;
 mod files;
 mod model;
@@ -21,10 +22,16 @@ use std::path::{Path, PathBuf};
 use safefile::{Kind, OpenError, SafeFile, Trust};
 
 pub use accounts::{Accounts, HostAccounts};
-pub use fault::{ConfigFaults, Fault, Place};
-pub use files::NamedFile;
-pub use model::{Auth, ClientInfoFiles, Config, FileRule, Secrets, Tls};
-pub use words::{AuthOption, AuthOptions, LogLevel, MapName, MechanismName};
+pub use fault::{ConfigFaults, Fault, Place, Remark};
+pub use files::{DaemonFile, FileIndex, FileRole, NamedFile, Owner};
+pub use model::{
+    ActsFor, Address, Auth, ClientInfoFiles, Config, Delivery, Endpoint, FileRule, Limits, Listener,
+    ProxyRule, Queue, Secrets, Submission, Throttle, Tls,
+};
+pub use words::{
+    AuthOption, AuthOptions, BareLineEnds, DigestCipher, Domain, LogFormat, LogLevel, MapName, MechanismName,
+    Modifier, Modifiers, Network, Senders,
+};
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";

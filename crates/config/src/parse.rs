@@ -5,11 +5,13 @@ use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::Found;
+use crate::words::measure;
 
 /// One table of the file.
 #[derive(Clone, Copy)]
@@ -70,7 +72,7 @@ impl<'t> Table<'t> {
 
     /// The tables of `[[name]]`, each with its place.
     pub(crate) fn tables(&self, section: &'static Section, found: &mut Found<'_>) -> Vec<At<Self>> {
-        let Some(value) = self.value(section.name) else { return Vec::new() };
+        let Some(value) = self.value(last_word(section.name)) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
             wrong_type(value.span(), section.name, "a list of tables", value.get_ref(), found);
             return Vec::new();
@@ -145,6 +147,72 @@ impl<'t> Table<'t> {
             );
         }
         within.map(|within| At { value: within, at: value.span() })
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&self, key: &str, found: &mut Found<'_>) -> Option<At<bool>> {
+        let value = self.value(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            wrong_type(value.span(), &self.name(key), "true or false", value.get_ref(), found);
+        }
+        flag.map(|flag| At { value: flag, at: value.span() })
+    }
+
+    /// A time with its unit, within bounds.
+    pub(crate) fn time(
+        &self,
+        key: &str,
+        bounds: RangeInclusive<Duration>,
+        found: &mut Found<'_>,
+    ) -> Option<At<Duration>> {
+        let value = self.value(key)?;
+        let DeValue::String(text) = value.get_ref() else {
+            wrong_type(value.span(), &self.name(key), "a time like \"5m\"", value.get_ref(), found);
+            return None;
+        };
+        let time = measure::time(text)
+            .map_err(|error| found.add(value.span(), format_args!("{}: {error}", self.name(key))));
+        let time = time.ok()?;
+        if bounds.contains(&time) {
+            return Some(At { value: time, at: value.span() });
+        }
+        let (least, most) = (measure::show_time(*bounds.start()), measure::show_time(*bounds.end()));
+        found.add(value.span(), format_args!("{} is not between {least} and {most}: {text}", self.name(key)));
+        None
+    }
+
+    /// A size: a number of octets, or a text with a unit; within bounds.
+    pub(crate) fn size(&self, key: &str, bounds: RangeInclusive<u64>, found: &mut Found<'_>) -> Option<u64> {
+        let value = self.value(key)?;
+        let (size, written) = match value.get_ref() {
+            DeValue::Integer(number) => {
+                (i64::from_str_radix(number.as_str(), number.radix()).ok(), number.as_str().to_owned())
+            }
+            DeValue::String(text) => match measure::size(text) {
+                Ok(size) => (i64::try_from(size).ok(), text.to_string()),
+                Err(error) => {
+                    found.add(value.span(), format_args!("{}: {error}", self.name(key)));
+                    return None;
+                }
+            },
+            other => {
+                wrong_type(value.span(), &self.name(key), "a size like \"50M\"", other, found);
+                return None;
+            }
+        };
+        let size = size.and_then(|size| u64::try_from(size).ok()).filter(|size| bounds.contains(size));
+        if size.is_none() {
+            let (least, most) = (measure::show_size(*bounds.start()), measure::show_size(*bounds.end()));
+            let name = self.name(key);
+            found.add(value.span(), format_args!("{name} is not between {least} and {most}: {written}"));
+        }
+        size
+    }
+
+    /// Whether a value is there and is a text.
+    pub(crate) fn is_text(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| value.get_ref().is_str())
     }
 
     /// Words: a list of texts, or one text with blanks or commas between them, as sendmail.cf has them.

@@ -1,10 +1,20 @@
-//! sendmail's words as gatepost.toml uses them: letters of AuthOptions, log levels, names of mechanisms and of maps.
+//! sendmail's words as gatepost.toml uses them: letters of AuthOptions and of listeners, log levels, names of mechanisms
+//! and of maps, domains, times and sizes.
 //! They are parsed and checked here; what they do is decided where they are used.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+mod choice;
+mod domain;
+pub(crate) mod measure;
+mod modifier;
+
+pub use choice::{BareLineEnds, ChoiceError, DigestCipher, LogFormat, Senders};
+pub use domain::{Domain, DomainError, Network, NetworkError};
+pub use modifier::{Modifier, ModifierError, Modifiers};
 
 /// How much is logged, with sendmail's meaning (`O LogLevel`): 0 almost nothing, 9 the default, 14 everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +78,9 @@ pub enum WordError {
     /// The path of a map does not begin at the root.
     #[error("path is not absolute: {0}")]
     RelativePath(String),
+    /// Neither a word nor a map.
+    #[error("senders are any, own, or a map as TYPE:NAME: {0:?}")]
+    Senders(String),
 }
 
 impl LogLevel {

@@ -70,12 +70,30 @@ fn the_sample_is_what_it_says() {
     let lines =
         sample.lines().map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')).unwrap_or(""));
     let text = lines.collect::<Vec<_>>().join("\n");
-    let config = parse(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut config = parse(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
     let default = Config::default();
     assert_eq!(config.log_level, default.log_level);
     assert_eq!(config.auth.options, default.auth.options);
     assert_eq!(config.secrets.path, default.secrets.path);
     assert_eq!(config.secrets.policy, default.secrets.policy);
+    assert_eq!(config.limits, default.limits);
+    assert_eq!(config.submission, default.submission);
+    assert_eq!(config.queue, default.queue);
+    assert_eq!(config.delivery, default.delivery);
+    assert_eq!(config.throttle.password_checks.take(), Some(2), "no default to show");
+    assert_eq!(config.throttle, default.throttle);
+    assert_eq!((&config.pid_file, &config.control_socket), (&default.pid_file, &default.control_socket));
+    assert_eq!((config.front(), config.log_format), (default.front(), default.log_format));
+    assert_eq!(config.auth.ciphers, default.auth.ciphers);
+    assert!(config.relay_domains.is_empty() && !config.tls.common_name);
+    let (shown, usual) = (&config.listen[0], &default.listen[0]);
+    assert_eq!(
+        (&shown.name, &shown.endpoint, &shown.modifiers),
+        (&usual.name, &usual.endpoint, &usual.modifiers)
+    );
+    assert_eq!(config.mechanisms(shown), default.mechanisms(usual));
+    assert_eq!(config.auth_options(shown), default.auth_options(usual));
+    assert_eq!((shown.auth_equals, shown.bare_line_ends), (usual.auth_equals, usual.bare_line_ends));
     for key in Config::keys() {
         let word = key.rsplit('.').next().unwrap();
         assert!(sample.contains(&format!("#{word} = ")), "{key} is not in the sample");
@@ -144,6 +162,8 @@ fn files_have_their_kinds_and_their_exceptions() {
             ("/var/lib/gatepost/secrets.redb", Kind::Store, 0),
             ("/etc/mail/authinfo.db", Kind::Secret, 2),
             ("/etc/mail/access.db", Kind::Map, 1),
+            ("/var/spool/gatepost", Kind::SecretDirectory, 0),
+            ("/var/lib/gatepost-front/mail", Kind::SecretDirectory, 0),
             ("/etc/sasldb2", Kind::Secret, 1),
         ]
     );

@@ -28,6 +28,7 @@ use redb::{
     Builder, ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
     TransactionError, WriteTransaction,
 };
+use safefile::Stamp;
 
 use crate::backend::{Backend, Expect, Freeze};
 use crate::guard::{self, Trouble};
@@ -39,6 +40,7 @@ use crate::wait::{Deadline, Wait};
 #[derive(Debug)]
 pub(crate) struct Handle {
     path: Arc<Path>,
+    which: Stamp,
     engine: Option<Engine>,
     freeze: Freeze,
     queue: Queue,
@@ -188,6 +190,7 @@ impl Handle {
         open: impl FnOnce(Backend) -> Result<Engine, redb::DatabaseError>,
     ) -> Result<Self, Trouble> {
         let (path, freeze) = (Arc::from(path), Freeze::default());
+        let which = Stamp::of_file(&file)?;
         let (engine, queue, room) = guard::call_on(&path, deadline, || {
             let backend = Backend::new(file, expect, freeze.clone())?;
             let (queue, room) = (backend.queue(), backend.room());
@@ -196,7 +199,20 @@ impl Handle {
         if matches!(engine, Engine::Write(_)) {
             room.lay_by();
         }
-        Ok(Self { path, engine: Some(engine), freeze, queue, room, has_written: AtomicBool::new(false) })
+        Ok(Self {
+            path,
+            which,
+            engine: Some(engine),
+            freeze,
+            queue,
+            room,
+            has_written: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether this is the file that is open.
+    pub(crate) fn is_of(&self, file: &Stamp) -> bool {
+        self.which.is_same_file(file)
     }
 
     fn engine(&self) -> Result<&Engine, Trouble> {

@@ -87,6 +87,13 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(seal::Checksum);
 
+impl Revision {
+    /// Octets that no other state of a record has.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Whether a record can be stored at all, found out without a store.
 ///
 /// # Errors

@@ -10,9 +10,19 @@ use crate::{MAX_MESSAGE, WireError, from_octets, to_octets};
 pub fn push<T: Serialize>(message: &T, out: &mut Zeroizing<Vec<u8>>) -> Result<(), WireError> {
     let octets = to_octets(message)?;
     let length = u32::try_from(octets.len()).map_err(|_| WireError::TooLong)?;
+    make_room(out, 4 + octets.len());
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&octets);
     Ok(())
+}
+
+/// By hand, so that what is left behind is wiped: it may hold a password.
+fn make_room(buffer: &mut Zeroizing<Vec<u8>>, more: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * (buffer.len() + more)));
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    }
 }
 
 /// Takes messages out of a stream. After an error there is no next message: whoever has written that is not to be talked to.
@@ -32,16 +42,15 @@ impl Decoder {
             self.buffer.truncate(left);
             self.taken = 0;
         }
-        if self.buffer.capacity() - self.buffer.len() < octets.len() {
-            // By hand, so that the old buffer is wiped: it may hold a password.
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (self.buffer.len() + octets.len())));
-            larger.extend_from_slice(&self.buffer);
-            self.buffer = larger;
-        }
+        make_room(&mut self.buffer, octets.len());
         self.buffer.extend_from_slice(octets);
     }
 
     /// The next message, if it is there as a whole.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "no iterator: each message is of the type that is asked for"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = &self.buffer[self.taken..];
         let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
@@ -81,7 +90,9 @@ mod tests {
                 .map(|(session, octets)| ToKeeper::Respond { session: SessionId(*session), octets: SecretOctets::copy_of(octets) })
                 .collect();
             let mut stream = Zeroizing::new(Vec::new());
-            messages.iter().for_each(|message| push(message, &mut stream).unwrap());
+            for message in &messages {
+                push(message, &mut stream).unwrap();
+            }
             let mut decoder = Decoder::default();
             let mut found = Vec::new();
             for piece in stream.chunks(piece) {

@@ -18,6 +18,9 @@ pub use octets::SecretOctets;
 /// The longest message, in octets: a response of SASL, which RFC 4954 bounds by 12288 octets of base64, and its frame.
 pub const MAX_MESSAGE: usize = 32 * 1024;
 
+/// Room for nearly every message.
+const USUAL_MESSAGE: usize = 512;
+
 /// An SMTP session, numbered by the front; never twice in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
@@ -229,10 +232,15 @@ impl From<&Channel> for sasl::Channel {
 
 /// Encodes a message in a buffer that is wiped.
 pub fn to_octets<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, WireError> {
-    let mut buffer = Zeroizing::new(vec![0; MAX_MESSAGE]);
-    let length = postcard::to_slice(message, &mut buffer).map_err(|_| WireError::TooLong)?.len();
-    buffer.truncate(length);
-    Ok(buffer)
+    // What is wiped is the whole buffer, whatever is in it: most messages do with a small one.
+    for room in [USUAL_MESSAGE, MAX_MESSAGE] {
+        let mut buffer = Zeroizing::new(vec![0; room]);
+        if let Ok(length) = postcard::to_slice(message, &mut buffer).map(|used| used.len()) {
+            buffer.truncate(length);
+            return Ok(buffer);
+        }
+    }
+    Err(WireError::TooLong)
 }
 
 /// Decodes a message, which must fill its octets.

@@ -1,5 +1,7 @@
 //! What a fuzzer does with octets that claim to be a file: everything that a program could do with it.
 
+pub mod smtp;
+
 use mapfile::{Format, Limits};
 
 /// Reads all records of a map, and looks up those keys and some that are not there. Values never take more than the file.

@@ -250,7 +250,7 @@ fn a_list_that_was_made_shorter_is_noticed() {
     let step = server::begin(mechanism, Some(&first), &site.settings, &tls(), dice(2));
     assert!(matches!(step, server::Step::Failed(Failure::Downgrade)));
     site.change(|settings| {
-        settings.mechanisms = settings.mechanisms.without("SCRAM-SHA-256-PLUS".parse().unwrap())
+        settings.mechanisms = settings.mechanisms.without("SCRAM-SHA-256-PLUS".parse().unwrap());
     });
     let step = server::begin(mechanism, Some(&first), &site.settings, &tls(), dice(2));
     assert!(matches!(site.settle(step), server::Step::Challenge { .. }), "it was not offered, indeed");

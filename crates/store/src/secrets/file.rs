@@ -98,6 +98,18 @@ impl SecretStore {
         &self.place.path
     }
 
+    /// Walks the path again, as when it was opened, and says whether it still leads to the file that is in use: for a process
+    /// that lives long. Where it leads to another, the caller opens that and drops this.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] and [`Refused`](StoreError::Refused): the store is not to be used as things are.
+    pub fn is_in_place(&self) -> Result<bool, StoreError> {
+        let place = &self.place;
+        let found = SafeFile::open(&place.path, Kind::Store, &place.trust).map_err(|e| place.not_open(e))?;
+        let slot = self.handle.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(slot.as_ref().is_none_or(|handle| handle.is_of(&found.stamp())))
+    }
+
     /// Looks a user up, with the revision of the record.
     pub fn look_up(&self, identity: &Identity) -> Result<Option<Stored>, StoreError> {
         let key = Key::of(identity);

@@ -28,6 +28,26 @@ fn what_was_put_is_found_by_others_at_once() {
 }
 
 #[test]
+fn a_store_knows_whether_its_path_still_leads_to_it() {
+    let fixture = Fixture::with_users(1);
+    let daemon = fixture.open(Access::Write);
+    assert!(daemon.is_in_place().unwrap());
+    fixture.open(Access::Write).write(|edit| edit.put(&user(1, 5))).unwrap();
+    assert!(daemon.is_in_place().unwrap(), "what is written to it does not make it another");
+    let (aside, other) = (fixture.beside("aside"), Fixture::new());
+    std::fs::rename(&fixture.path, &aside).unwrap();
+    assert!(matches!(daemon.is_in_place(), Err(StoreError::Missing { .. })));
+    std::fs::copy(&other.path, &fixture.path).unwrap();
+    std::fs::set_permissions(&fixture.path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!daemon.is_in_place().unwrap());
+    std::fs::rename(&aside, &fixture.path).unwrap();
+    assert!(daemon.is_in_place().unwrap());
+    std::fs::set_permissions(&fixture.path, std::fs::Permissions::from_mode(0o604)).unwrap();
+    assert!(matches!(daemon.is_in_place(), Err(StoreError::Refused(_))));
+    assert!(daemon.get(&identity(1)).unwrap().is_some(), "whether it is used is the caller's to decide");
+}
+
+#[test]
 fn realms_are_found_in_any_case_and_keep_their_spelling() {
     let fixture = Fixture::new();
     let store = fixture.open(Access::Write);

@@ -303,8 +303,8 @@ impl Count {
     fn of(value: &[u8]) -> Result<Self, Fault> {
         const WRONG: Fault = Fault("nonce count has not 8 digits");
         let digits: [u8; 8] = value.try_into().map_err(|_| WRONG)?;
-        let add = |sum: u32, digit: &u8| Some(sum << 4 | char::from(*digit).to_digit(16)?);
-        let value = digits.iter().try_fold(0, add).ok_or(WRONG)?;
+        let text = std::str::from_utf8(&digits).ok().filter(|text| !text.starts_with('+')).ok_or(WRONG)?;
+        let value = u32::from_str_radix(text, 16).map_err(|_| WRONG)?;
         Ok(Self { digits, value })
     }
 }
@@ -424,34 +424,37 @@ fn is_space(octet: u8) -> bool {
 }
 
 fn token(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let is_part = |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&octet);
-    let end = text.iter().position(|octet| !is_part(*octet)).unwrap_or(text.len());
-    if end == 0 { Err(Fault("neither a token nor quoted")) } else { Ok(text.split_at(end)) }
+    let (token, rest) = split_while(text, TOKEN);
+    if token.is_empty() { Err(Fault("neither a token nor quoted")) } else { Ok((token, rest)) }
 }
 
 /// What stands up to the closing quote, without escapes, and what stands behind.
 fn quoted(text: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), Fault> {
-    const OPEN: Fault = Fault("quote is not closed");
-    let end = text.iter().position(|octet| matches!(octet, b'"' | b'\\')).ok_or(OPEN)?;
-    let (plain, mut rest) = text.split_at(end);
+    let (plain, mut rest) = split_while(text, TEXT);
     let mut value = Cow::Borrowed(plain);
     loop {
-        match rest {
-            [b'"', behind @ ..] => {
-                rest = behind;
-                break;
-            }
-            [b'\\', octet, behind @ ..] | [octet, behind @ ..] => {
+        rest = match rest {
+            [b'"', behind @ ..] => return Ok((value, behind)),
+            [b'\\', octet @ (b'"' | b'\\'), behind @ ..] => {
                 value.to_mut().push(*octet);
-                rest = behind;
+                behind
             }
-            [] => return Err(OPEN),
+            [b'\\', behind @ ..] | behind => {
+                let (octet, behind) = behind.split_first().ok_or(Fault("quote is not closed"))?;
+                if SORTS[usize::from(*octet)] & TEXT == 0 {
+                    return Err(Fault("control character in quotes"));
+                }
+                value.to_mut().push(*octet);
+                behind
+            }
         }
     }
-    if value.iter().any(|octet| octet.is_ascii_control() && !is_space(*octet)) {
-        return Err(Fault("control character in quotes"));
-    }
-    Ok((value, rest))
+}
+
+/// The octets of one sort that a text begins with, and the rest.
+fn split_while(text: &[u8], sort: u8) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|octet| SORTS[usize::from(*octet)] & sort == 0);
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 /// The tokens of a list within a value.
@@ -510,14 +513,54 @@ fn push_quoted(text: &mut Vec<u8>, name: &str, value: &[u8]) {
         text.push(b',');
     }
     push(text, [name, "=\""]);
-    for octet in value {
-        if matches!(octet, b'"' | b'\\') {
-            text.push(b'\\');
-        }
-        text.push(*octet);
+    let mut rest = value;
+    while let Some(place) = rest.iter().position(|octet| matches!(octet, b'"' | b'\\')) {
+        text.extend_from_slice(&rest[..place]);
+        text.extend_from_slice(&[b'\\', rest[place]]);
+        rest = &rest[place + 1..];
     }
+    text.extend_from_slice(rest);
     text.push(b'"');
 }
+
+/// The octets of tokens.
+const TOKEN: u8 = 1;
+/// The octets that stand for themselves in quotes: neither quote, backslash nor control character.
+const TEXT: u8 = 2;
+
+/// Of which sorts each octet is. A response is read for every login, whoever sends it.
+static SORTS: [u8; 256] = {
+    let mut sorts = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        sorts[octet] = match octet as u8 {
+            b'"' | b'\\' | 0..=8 | 11 | 12 | 14..=31 | 127 => 0,
+            b'('
+            | b')'
+            | b'<'
+            | b'>'
+            | b'@'
+            | b','
+            | b';'
+            | b':'
+            | b'/'
+            | b'['
+            | b']'
+            | b'?'
+            | b'='
+            | b'{'
+            | b'}'
+            | b'\t'
+            | b'\n'
+            | b'\r'
+            | b' '
+            | 128.. => TEXT,
+            _ => TOKEN | TEXT,
+        };
+        octet += 1;
+    }
+    sorts
+};
 
 /// What the last message begins with (section 2.1.3).
 pub(super) const RSPAUTH: &[u8] = b"rspauth=";

@@ -190,9 +190,9 @@ impl Ticket {
 
 /// Who the client says to be, as it says so and as we look it up.
 struct Names {
-    username: String,
-    realm: String,
     identity: Identity,
+    /// User and realm as they were sent, where that is another spelling than the identity's.
+    sent: Option<[String; 2]>,
     source: Source,
 }
 
@@ -217,8 +217,17 @@ impl Names {
             if is_bare { Self::identity(&username, &realm)? } else { settings.realms.identity(&username)? };
         let is_stored = is_bare || (!username.contains('@') && identity.realm.as_str().is_empty());
         let source = if is_stored { Source::Stored } else { Source::ClearText };
-        let [username, realm] = [username, realm].map(Cow::into_owned);
-        Ok(Self { username, realm, identity, source })
+        let is_prepared = *username == *identity.user.as_str() && *realm == *identity.realm.as_str();
+        let sent = (!is_prepared).then(|| [username, realm].map(Cow::into_owned));
+        Ok(Self { identity, sent, source })
+    }
+
+    /// What the client hashes, with a password in clear text.
+    fn verifier(&self, password: &[u8]) -> DigestMd5 {
+        match &self.sent {
+            Some([username, realm]) => DigestMd5::of_fields(username, realm, password),
+            None => DigestMd5::derive(&self.identity, password),
+        }
     }
 
     fn identity(username: &str, realm: &str) -> Result<Identity, NameError> {
@@ -287,10 +296,7 @@ impl ExpectRecord {
         let stored = get(VerifierKind::DigestMd5).filter(|_| source == Source::Stored);
         match stored.or_else(|| get(VerifierKind::Plain))? {
             Verifier::DigestMd5(digest) => Some(Kept::Stored(digest)),
-            Verifier::Plain(plain) => {
-                let password = plain.secret().expose();
-                Some(Kept::Derived(DigestMd5::of_fields(&self.names.username, &self.names.realm, password)))
-            }
+            Verifier::Plain(plain) => Some(Kept::Derived(self.names.verifier(plain.secret().expose()))),
             _ => None,
         }
     }
