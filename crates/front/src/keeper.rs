@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot, watch};
 use wire::frame::{self, Decoder};
-use wire::{Channel, Class, ListenerId, Login, MAX_MESSAGE, SessionId, ToFront, ToKeeper};
+use wire::{Channel, Class, ListenerId, Login, SessionId, ToFront, ToKeeper};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Event, Journal};
@@ -212,8 +212,7 @@ impl Shared {
 
     fn send(&self, message: &ToKeeper) -> Result<(), Gone> {
         let line = lock(&self.line).clone().ok_or(Gone)?;
-        // Enough at once, so that no password is left behind where the vector grew.
-        let mut octets = Zeroizing::new(Vec::with_capacity(MAX_MESSAGE + 4));
+        let mut octets = Zeroizing::default();
         frame::push(message, &mut octets).map_err(|_| Gone)?;
         line.send(octets)
     }

@@ -107,6 +107,12 @@ impl Envelope {
 }
 
 impl Recipient {
+    /// Whether both get the same copy. Mailboxes here are named without regard to case.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let name = |recipient: &Self| recipient.mailbox.to_string().to_ascii_lowercase();
+        self == other || (self.destination == Destination::Local && name(self) == name(other))
+    }
+
     fn parse(value: &str, destination: Destination) -> Option<Self> {
         match whole(ForwardPath::parse(value.as_bytes()).ok()?)? {
             ForwardPath::Mailbox(path) => Some(Self { mailbox: path.mailbox, destination }),

@@ -96,8 +96,10 @@ impl Driver {
         let Some(transaction) = &mut self.transaction else { return };
         transaction.shown.push(shown);
         // Whoever is named twice gets it once.
-        let is_new = |recipient: &Recipient| !transaction.recipients.contains(recipient);
-        transaction.recipients.extend(recipient.filter(is_new));
+        let known = &transaction.recipients;
+        let is_new = |recipient: &Recipient| !known.iter().any(|other| other.is_same(recipient));
+        let recipient = recipient.filter(is_new);
+        transaction.recipients.extend(recipient);
     }
 
     async fn has_mailbox(&self, mailbox: &Mailbox, shown: &str) -> Result<(), Answer> {
