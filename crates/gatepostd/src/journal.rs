@@ -176,7 +176,7 @@ impl Journal {
 
 /// A value that cannot be taken for more than one.
 fn quoted(value: &str) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "@._-+/:[]".contains(character);
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "@._-+/:[]<>".contains(character);
     if !value.is_empty() && value.chars().all(is_plain) {
         return value.to_owned();
     }

@@ -27,6 +27,7 @@ mod request;
 mod rule;
 mod scratch;
 mod socket;
+mod spool;
 mod stamp;
 mod temporary;
 mod trust;

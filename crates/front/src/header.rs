@@ -1,0 +1,331 @@
+//! Lines that are added to a message: Received above it, Date and Message-ID where a submitted one lacks them.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use smtp::server::Protocol;
+use smtp::xtext;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// What Received says (RFC 5321, section 4.4).
+#[derive(Debug, Clone)]
+pub(crate) struct Received<'a> {
+    /// The name that the client gave itself.
+    pub(crate) hello: &'a str,
+    /// Who it is by its connection: `[192.0.2.1]`.
+    pub(crate) client: &'a str,
+    /// How it has logged in.
+    pub(crate) login: Option<ReceivedLogin<'a>>,
+    /// Our name.
+    pub(crate) host: &'a str,
+    /// With what protocol.
+    pub(crate) protocol: Protocol,
+    /// The name of the message here.
+    pub(crate) id: &'a str,
+    /// What TLS came to.
+    pub(crate) tls: Option<&'a tls::Facts>,
+    /// The recipient, if there is one alone: nobody is to learn of the others.
+    pub(crate) only_recipient: Option<&'a str>,
+    /// When.
+    pub(crate) at: SystemTime,
+}
+
+/// sendmail's `(authenticated bits=0)`, or with the user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceivedLogin<'a> {
+    pub(crate) ssf: u32,
+    /// Only where the configuration says so.
+    pub(crate) user: Option<ReceivedUser<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceivedUser<'a> {
+    pub(crate) authentication: &'a str,
+    pub(crate) submitter: Option<&'a str>,
+    pub(crate) mechanism: &'a str,
+}
+
+impl Received<'_> {
+    /// The whole field, with its line ends.
+    pub(crate) fn field(&self) -> String {
+        let mut field = format!("Received: from {} ({})\r\n", self.hello, self.client);
+        if let Some(login) = self.login {
+            _ = write!(field, "\t({})\r\n", login.words());
+        }
+        _ = write!(field, "\tby {} (Gatepost) with {} id {}", self.host, self.protocol, self.id);
+        if let Some(tls) = self.tls {
+            let (version, word) = (tls.version.name(), tls.client.verify_word());
+            _ = write!(
+                field,
+                "\r\n\t(version={version} cipher={} bits={} verify={word})",
+                tls.cipher, tls.bits
+            );
+        }
+        match self.only_recipient {
+            Some(recipient) => _ = write!(field, "\r\n\tfor {recipient}; {}\r\n", date(self.at)),
+            None => _ = write!(field, ";\r\n\t{}\r\n", date(self.at)),
+        }
+        field
+    }
+}
+
+impl ReceivedLogin<'_> {
+    fn words(self) -> String {
+        let Self { ssf, user } = self;
+        let Some(user) = user else { return format!("authenticated bits={ssf}") };
+        let author = user.submitter.map(|author| format!(" author={}", comment(author)));
+        let (name, mechanism) = (comment(user.authentication), comment(user.mechanism));
+        format!("user={name}{} mech={mechanism} bits={ssf}", author.unwrap_or_default())
+    }
+}
+
+/// A name within a comment, where parentheses, quotation marks and line ends would mean something.
+fn comment(name: &str) -> String {
+    let mut text = String::new();
+    for octet in name.bytes() {
+        if b"()<>\\\"".contains(&octet) {
+            _ = write!(text, "+{octet:02X}");
+        } else {
+            text.push_str(&xtext::encode(&[octet]));
+        }
+    }
+    text
+}
+
+/// RFC 5322, section 3.3, in UTC.
+pub(crate) fn date(at: SystemTime) -> String {
+    let format = format_description!(
+        "[weekday repr:short], [day padding:none] [month repr:short] [year] [hour]:[minute]:[second] +0000"
+    );
+    // The format has nothing that a date lacks.
+    OffsetDateTime::from(at).format(format).unwrap_or_default()
+}
+
+/// Passes a message on and adds at the end of its header what it lacks.
+#[derive(Debug)]
+pub(crate) struct HeaderScan {
+    state: State,
+    /// The beginning of a line, until it is known what it is.
+    held: Vec<u8>,
+    date: Option<String>,
+    message_id: Option<String>,
+    fields: Fields,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Line,
+    Body,
+}
+
+/// Whether a field was there already: what is folded belongs to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    None,
+    Some,
+}
+
+impl HeaderScan {
+    /// Adds nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { state: State::Body, held: Vec::new(), date: None, message_id: None, fields: Fields::None }
+    }
+
+    /// Adds Date and Message-ID where they are missing (RFC 6409, sections 8.1 and 8.2).
+    pub(crate) fn submission(at: SystemTime, id: &str, host: &str) -> Self {
+        Self {
+            state: State::Start,
+            date: Some(format!("Date: {}\r\n", date(at))),
+            message_id: Some(format!("Message-ID: <{id}@{host}>\r\n")),
+            ..Self::nothing()
+        }
+    }
+
+    /// Octets of the message in, octets of the message out.
+    pub(crate) fn pass(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        for (at, &octet) in octets.iter().enumerate() {
+            match self.state {
+                State::Body => return out.extend_from_slice(&octets[at..]),
+                State::Line => {
+                    out.push(octet);
+                    if octet == b'\n' {
+                        self.state = State::Start;
+                    }
+                }
+                State::Start => {
+                    self.held.push(octet);
+                    self.judge(out);
+                }
+            }
+        }
+    }
+
+    /// The message is at its end; perhaps it had a header only.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.state != State::Body {
+            self.end_header(out);
+        }
+    }
+
+    fn judge(&mut self, out: &mut Vec<u8>) {
+        match LineStart::of(&self.held) {
+            LineStart::Unknown => {}
+            LineStart::Folded if self.fields == Fields::Some => self.is_field(out),
+            LineStart::Field => {
+                self.note_field();
+                self.is_field(out);
+            }
+            LineStart::Empty => self.end_header(out),
+            // No header, or none any more: what follows is text, and a header ends with an empty line.
+            LineStart::Folded | LineStart::Text => {
+                self.held.splice(..0, *b"\r\n");
+                self.end_header(out);
+            }
+        }
+    }
+
+    fn is_field(&mut self, out: &mut Vec<u8>) {
+        self.fields = Fields::Some;
+        out.append(&mut self.held);
+        self.state = State::Line;
+    }
+
+    fn note_field(&mut self) {
+        let name = self.held.trim_ascii_end().strip_suffix(b":").unwrap_or(&self.held).trim_ascii_end();
+        if name.eq_ignore_ascii_case(b"Date") {
+            self.date = None;
+        }
+        if name.eq_ignore_ascii_case(b"Message-ID") {
+            self.message_id = None;
+        }
+    }
+
+    fn end_header(&mut self, out: &mut Vec<u8>) {
+        for missing in [self.date.take(), self.message_id.take()].into_iter().flatten() {
+            out.extend_from_slice(missing.as_bytes());
+        }
+        out.append(&mut self.held);
+        self.held = Vec::new();
+        self.state = State::Body;
+    }
+}
+
+/// What the beginning of a line tells.
+enum LineStart {
+    Unknown,
+    Empty,
+    Folded,
+    Field,
+    Text,
+}
+
+impl LineStart {
+    fn of(held: &[u8]) -> Self {
+        match held {
+            [] | [b'\r'] => Self::Unknown,
+            [b'\r', b'\n'] => Self::Empty,
+            [b' ' | b'\t', ..] => Self::Folded,
+            [name @ .., b':'] if !name.is_empty() => Self::Field,
+            _ if held.len() > MAX_NAME => Self::Text,
+            // RFC 5322, section 4.5: blanks before the colon are obsolete, and still sent.
+            _ if is_name(held.trim_ascii_end()) && held.iter().all(|octet| !b"\r\n".contains(octet)) => {
+                Self::Unknown
+            }
+            _ => Self::Text,
+        }
+    }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|octet| matches!(octet, b'!'..=b'~') && *octet != b':')
+}
+
+/// No field has a longer name.
+const MAX_NAME: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn at() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_795_423_059)
+    }
+
+    fn scanned(text: &str, piece: usize) -> String {
+        let mut scan = HeaderScan::submission(at(), "ID", "h.test");
+        let mut out = Vec::new();
+        text.as_bytes().chunks(piece).for_each(|octets| scan.pass(octets, &mut out));
+        scan.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_added_at_the_end_of_the_header() {
+        let date = "Date: Mon, 23 Nov 2026 08:37:39 +0000\r\n";
+        let id = "Message-ID: <ID@h.test>\r\n";
+        for (text, expected) in [
+            ("A: b\r\n\r\nx\r\n", format!("A: b\r\n{date}{id}\r\nx\r\n")),
+            ("dAte: x\r\n\r\nx\r\n", format!("dAte: x\r\n{id}\r\nx\r\n")),
+            ("Message-Id : x\r\n\r\nDate: y\r\n", format!("Message-Id : x\r\n{date}\r\nDate: y\r\n")),
+            ("A: b\r\n Date: c\r\n\r\n", format!("A: b\r\n Date: c\r\n{date}{id}\r\n")),
+            ("A: b\r\n", format!("A: b\r\n{date}{id}")),
+            ("", format!("{date}{id}")),
+            ("\r\nDate: x\r\n", format!("{date}{id}\r\nDate: x\r\n")),
+            ("Dear all,\r\n\r\n", format!("{date}{id}\r\nDear all,\r\n\r\n")),
+            (" indented\r\n", format!("{date}{id}\r\n indented\r\n")),
+            ("A: b\r\n.: c\r\nFrom x@y z\r\n", format!("A: b\r\n.: c\r\n{date}{id}\r\nFrom x@y z\r\n")),
+            ("A\r\nB: c\r\n", format!("{date}{id}\r\nA\r\nB: c\r\n")),
+            ("Date: x\r\nMessage-ID: y\r\n\r\n.\r\n", "Date: x\r\nMessage-ID: y\r\n\r\n.\r\n".to_owned()),
+        ] {
+            for piece in [1, 2, 3, 1000] {
+                assert_eq!(scanned(text, piece), expected, "{text:?} {piece}");
+            }
+        }
+        let long = format!("{}: x\r\n\r\n", "n".repeat(200));
+        assert_eq!(scanned(&long, 7), format!("{date}{id}\r\n{long}"));
+    }
+
+    #[test]
+    fn a_message_that_was_not_submitted_stays_as_it_is() {
+        let mut out = Vec::new();
+        let mut scan = HeaderScan::nothing();
+        scan.pass(b"x\r\n", &mut out);
+        scan.finish(&mut out);
+        assert_eq!(out, b"x\r\n");
+    }
+
+    #[test]
+    fn received_is_sendmails() {
+        let mut received = Received {
+            hello: "cli.example",
+            client: "[198.51.100.77]",
+            login: None,
+            host: "mail.gate.test",
+            protocol: Protocol::Esmtp,
+            id: "ID",
+            tls: None,
+            only_recipient: None,
+            at: at(),
+        };
+        assert_eq!(
+            received.field(),
+            "Received: from cli.example ([198.51.100.77])\r\n\tby mail.gate.test (Gatepost) with ESMTP id ID;\r\n\
+             \tMon, 23 Nov 2026 08:37:39 +0000\r\n"
+        );
+        let user = ReceivedUser { authentication: "al(ice", submitter: Some("b\"ob"), mechanism: "PLAIN" };
+        received.login = Some(ReceivedLogin { ssf: 0, user: Some(user) });
+        received.protocol = Protocol::Esmtpa;
+        received.only_recipient = Some("<u@remote.example>");
+        assert_eq!(
+            received.field(),
+            "Received: from cli.example ([198.51.100.77])\r\n\
+             \t(user=al+28ice author=b+22ob mech=PLAIN bits=0)\r\n\
+             \tby mail.gate.test (Gatepost) with ESMTPA id ID\r\n\
+             \tfor <u@remote.example>; Mon, 23 Nov 2026 08:37:39 +0000\r\n"
+        );
+    }
+}

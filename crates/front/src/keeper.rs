@@ -1,0 +1,392 @@
+//! The connection to the keeper: questions of many sessions on one stream, answers back to whoever asked.
+//!
+//! A question is written by who asks it, without a task between, and the answer wakes the asker alone. When the
+//! connection ends, everybody who waits is told so at once; the opener brings another one, and until then a question
+//! waits a moment for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, oneshot, watch};
+use wire::frame::{self, Decoder};
+use wire::{Channel, Class, ListenerId, Login, SessionId, ToFront, ToKeeper};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::event::{Event, Journal};
+
+/// How long a question waits for a keeper that is being started again.
+const RECONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take. A password waits in a line for its check, so this is long; it only ends what would
+/// never end.
+const ANSWER_WAIT: Duration = Duration::from_mins(2);
+
+/// How much may wait for a keeper that does not read, in octets; with more it counts as gone.
+const MOST_PENDING: usize = 8 << 20;
+
+/// A handle; clones lead to the same connection.
+#[derive(Clone)]
+pub struct Keeper(Arc<Shared>);
+
+/// What may be listed over a channel.
+pub type Mechanisms = Arc<Vec<String>>;
+
+/// What the keeper makes of a message of a client.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Send this challenge.
+    Challenge(Vec<u8>),
+    /// It has logged in.
+    LoggedIn(Box<Login>),
+    /// It has not, and hears of it after a while.
+    Refused { class: Class, hold: Duration },
+}
+
+/// With which connection an exchange began. Another keeper knows nothing of it.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange(Option<u64>);
+
+/// The keeper is not there, or does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the keeper does not answer")]
+pub(crate) struct Gone;
+
+struct Shared {
+    journal: Arc<dyn Journal>,
+    line: Mutex<Option<Arc<Line>>>,
+    asked: Mutex<Asked>,
+    is_there: watch::Sender<bool>,
+}
+
+/// One connection.
+struct Line {
+    stream: UnixStream,
+    /// What the socket did not take at once.
+    pending: Mutex<VecDeque<Zeroizing<Vec<u8>>>>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// Counts connections.
+    epoch: u64,
+    next_request: u32,
+    exchanges: HashMap<SessionId, oneshot::Sender<Verdict>>,
+    offers: HashMap<u32, (Option<OfferKey>, oneshot::Sender<Mechanisms>)>,
+    /// What was offered last, and whether it is still true.
+    known: HashMap<OfferKey, (Mechanisms, Truth)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    Holds,
+    Stale,
+}
+
+/// What an offer depends on. A client's certificate is not here: with one the keeper is asked each time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OfferKey {
+    listener: ListenerId,
+    ssf: u32,
+    has_exporter: bool,
+    has_end_point: bool,
+}
+
+impl Keeper {
+    /// A keeper that is not there yet.
+    pub fn new(journal: Arc<dyn Journal>) -> Self {
+        let (is_there, _) = watch::channel(false);
+        Self(Arc::new(Shared { journal, line: Mutex::default(), asked: Mutex::default(), is_there }))
+    }
+
+    /// A connection to it, in the place of the one before.
+    ///
+    /// # Errors
+    /// The descriptor is no socket.
+    pub fn connect(&self, stream: StdUnixStream) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(stream)?;
+        let line = Arc::new(Line { stream, pending: Mutex::default(), more: Notify::new() });
+        self.0.replace(Some(Arc::clone(&line)));
+        tokio::spawn(carry(Arc::clone(&self.0), line));
+        Ok(())
+    }
+
+    /// What may be listed. Of a keeper that is gone for good, what it said last: who then tries to log in hears that
+    /// the trouble is ours.
+    pub(crate) async fn offers(&self, listener: ListenerId, channel: &Channel) -> Mechanisms {
+        let key = OfferKey::of(listener, channel);
+        if let Some(known) = key.as_ref().and_then(|key| self.0.known(key, Truth::Holds)) {
+            return known;
+        }
+        match self.ask_offers(listener, channel, key.clone()).await {
+            Ok(mechanisms) => mechanisms,
+            Err(Gone) => key.and_then(|key| self.0.known(&key, Truth::Stale)).unwrap_or_default(),
+        }
+    }
+
+    /// Asks what becomes of a message of a client.
+    pub(crate) async fn ask(
+        &self,
+        exchange: &mut Exchange,
+        session: SessionId,
+        message: &ToKeeper,
+    ) -> Result<Verdict, Gone> {
+        self.wait_for_it().await?;
+        let answered = lock(&self.0.asked).expect_verdict(exchange, session)?;
+        let sent = self.0.send(message);
+        let verdict = match sent {
+            Ok(()) => within(answered).await,
+            Err(Gone) => Err(Gone),
+        };
+        if verdict.is_err() {
+            lock(&self.0.asked).exchanges.remove(&session);
+        }
+        verdict
+    }
+
+    /// The client does not go on.
+    pub(crate) fn cancel(&self, session: SessionId) {
+        lock(&self.0.asked).exchanges.remove(&session);
+        // A keeper that is gone has forgotten it.
+        let _ = self.0.send(&ToKeeper::Cancel { session });
+    }
+
+    async fn ask_offers(
+        &self,
+        listener: ListenerId,
+        channel: &Channel,
+        key: Option<OfferKey>,
+    ) -> Result<Mechanisms, Gone> {
+        self.wait_for_it().await?;
+        let (answer, answered) = oneshot::channel();
+        let request = lock(&self.0.asked).expect_offer(key, answer);
+        let sent = self.0.send(&ToKeeper::Offer { request, listener, channel: channel.clone() });
+        let offered = match sent {
+            Ok(()) => within(answered).await,
+            Err(Gone) => Err(Gone),
+        };
+        if offered.is_err() {
+            lock(&self.0.asked).offers.remove(&request);
+        }
+        offered
+    }
+
+    async fn wait_for_it(&self) -> Result<(), Gone> {
+        let mut is_there = self.0.is_there.subscribe();
+        if *is_there.borrow_and_update() {
+            return Ok(());
+        }
+        match tokio::time::timeout(RECONNECT_WAIT, is_there.wait_for(|is_there| *is_there)).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}
+
+async fn within<T>(answered: oneshot::Receiver<T>) -> Result<T, Gone> {
+    match tokio::time::timeout(ANSWER_WAIT, answered).await {
+        Ok(Ok(answer)) => Ok(answer),
+        _ => Err(Gone),
+    }
+}
+
+impl Shared {
+    fn replace(&self, line: Option<Arc<Line>>) {
+        let is_there = line.is_some();
+        *lock(&self.line) = line;
+        lock(&self.asked).forget();
+        self.is_there.send_replace(is_there);
+        self.journal.note(&if is_there { Event::KeeperConnected } else { Event::KeeperGone });
+    }
+
+    fn known(&self, key: &OfferKey, least: Truth) -> Option<Mechanisms> {
+        let asked = lock(&self.asked);
+        let (mechanisms, truth) = asked.known.get(key)?;
+        (*truth == Truth::Holds || least == Truth::Stale).then(|| Arc::clone(mechanisms))
+    }
+
+    fn send(&self, message: &ToKeeper) -> Result<(), Gone> {
+        let line = lock(&self.line).clone().ok_or(Gone)?;
+        let mut octets = Zeroizing::default();
+        frame::push(message, &mut octets).map_err(|_| Gone)?;
+        line.send(octets)
+    }
+
+    fn take(&self, message: ToFront) {
+        match message {
+            ToFront::Offered { request, mechanisms, left_out } => {
+                self.offered(request, Arc::new(mechanisms), left_out);
+            }
+            ToFront::OffersChanged => lock(&self.asked).offers_changed(),
+            ToFront::Challenge { session, octets } => self.answer(session, Verdict::Challenge(octets)),
+            ToFront::LoggedIn { session, login } => self.answer(session, Verdict::LoggedIn(Box::new(login))),
+            ToFront::Refused { session, class, hold_ms } => {
+                let hold = Duration::from_millis(hold_ms.into());
+                self.answer(session, Verdict::Refused { class, hold });
+            }
+        }
+    }
+
+    fn offered(&self, request: u32, mechanisms: Mechanisms, left_out: Vec<(String, String)>) {
+        let mut asked = lock(&self.asked);
+        let Some((key, answer)) = asked.offers.remove(&request) else { return };
+        if let Some(key) = key {
+            // On the one stream whatever comes behind OffersChanged was said behind it.
+            asked.known.insert(key, (Arc::clone(&mechanisms), Truth::Holds));
+        }
+        drop(asked);
+        self.journal.note(&Event::Offered { mechanisms: &mechanisms, left_out: &left_out });
+        // Who asked may be gone.
+        let _ = answer.send(mechanisms);
+    }
+
+    fn answer(&self, session: SessionId, verdict: Verdict) {
+        let asker = lock(&self.asked).exchanges.remove(&session);
+        if let Some(asker) = asker {
+            // A session that is gone has sent Cancel.
+            let _ = asker.send(verdict);
+        }
+    }
+}
+
+impl Asked {
+    fn expect_offer(&mut self, key: Option<OfferKey>, answer: oneshot::Sender<Mechanisms>) -> u32 {
+        let request = self.next_request;
+        self.next_request = request.wrapping_add(1);
+        self.offers.insert(request, (key, answer));
+        request
+    }
+
+    fn expect_verdict(
+        &mut self,
+        exchange: &mut Exchange,
+        session: SessionId,
+    ) -> Result<oneshot::Receiver<Verdict>, Gone> {
+        if *exchange.0.get_or_insert(self.epoch) != self.epoch {
+            return Err(Gone);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.exchanges.insert(session, answer);
+        Ok(answered)
+    }
+
+    /// A connection has ended or begun: no answer comes any more, and what was offered has to be asked anew.
+    fn forget(&mut self) {
+        self.epoch += 1;
+        self.exchanges.clear();
+        self.offers.clear();
+        self.offers_changed();
+    }
+
+    fn offers_changed(&mut self) {
+        self.known.values_mut().for_each(|(_, truth)| *truth = Truth::Stale);
+    }
+}
+
+impl OfferKey {
+    fn of(listener: ListenerId, channel: &Channel) -> Option<Self> {
+        let Channel { ssf, identity, exporter, end_point } = channel;
+        identity.is_none().then_some(Self {
+            listener,
+            ssf: *ssf,
+            has_exporter: exporter.is_some(),
+            has_end_point: end_point.is_some(),
+        })
+    }
+}
+
+impl Line {
+    fn send(&self, mut octets: Zeroizing<Vec<u8>>) -> Result<(), Gone> {
+        let mut pending = lock(&self.pending);
+        if pending.is_empty() {
+            match self.stream.try_write(&octets) {
+                Ok(sent) if sent == octets.len() => return Ok(()),
+                Ok(sent) => octets = Zeroizing::new(octets[sent..].to_vec()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(Gone),
+            }
+        }
+        if pending.iter().map(|octets| octets.len()).sum::<usize>() > MOST_PENDING {
+            return Err(Gone);
+        }
+        pending.push_back(octets);
+        self.more.notify_one();
+        Ok(())
+    }
+
+    /// Sends what waits.
+    async fn drain(&self) -> io::Result<()> {
+        loop {
+            if lock(&self.pending).is_empty() {
+                self.more.notified().await;
+            }
+            self.stream.writable().await?;
+            self.push_on()?;
+        }
+    }
+
+    fn push_on(&self) -> io::Result<()> {
+        let mut pending = lock(&self.pending);
+        while let Some(first) = pending.front_mut() {
+            match self.stream.try_write(first) {
+                Ok(sent) if sent == first.len() => drop(pending.pop_front()),
+                Ok(sent) => *first = Zeroizing::new(first[sent..].to_vec()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, shared: &Shared) -> io::Result<()> {
+        let mut decoder = Decoder::default();
+        loop {
+            self.stream.readable().await?;
+            if !self.read_some(&mut decoder)? {
+                return Ok(());
+            }
+            let malformed = |error: wire::WireError| io::Error::other(error);
+            while let Some(message) = decoder.next().map_err(malformed)? {
+                shared.take(message);
+            }
+        }
+    }
+
+    /// False at the end.
+    fn read_some(&self, decoder: &mut Decoder) -> io::Result<bool> {
+        let mut buffer = [0; 16 << 10];
+        match self.stream.try_read(&mut buffer) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                decoder.feed(&buffer[..count]);
+                // Keys of security layers were in it.
+                buffer[..count].zeroize();
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Until the connection ends, for whatever reason.
+async fn carry(shared: Arc<Shared>, line: Arc<Line>) {
+    tokio::select! {
+        _ = line.read(&shared) => {}
+        _ = line.drain() => {}
+    }
+    let is_current = lock(&shared.line).as_ref().is_some_and(|current| Arc::ptr_eq(current, &line));
+    if is_current {
+        shared.replace(None);
+    }
+}
+
+/// Nobody panics with the lock in hand; if somebody does, what is in there is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,14 @@
+//! Accepted mail: what was answered 250 lies in the queue, and leaves it when it is delivered.
+//!
+//! `spool` is the directory and what is in it, `maildir` the mailboxes, `deliver` the way between them. What is for other
+//! hosts waits.
+
+pub mod deliver;
+pub mod envelope;
+pub mod maildir;
+pub mod spool;
+
+pub use deliver::Queue;
+pub use envelope::{Destination, Envelope, Recipient};
+pub use maildir::Maildirs;
+pub use spool::{Draft, Spool};

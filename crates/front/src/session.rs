@@ -1,0 +1,386 @@
+//! One client, from its first octet to its last: the machine of `smtp` asks, and here it is answered.
+//!
+//! The machine goes as far as it can, what it has to say is gathered and sent in one piece, and only then is anything
+//! waited for. `pipe` has the octets, `login` the exchanges, `mail` senders, recipients and messages.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sasl::layer::LayerKeys;
+use smtp::server::{
+    self, Answer, ClosedBy, Connection, Event as Asked, Layer, Offer, Session, StartTls, Transport, Welcome,
+};
+use tokio::sync::watch;
+use wire::{Channel, ListenerId, Login, SessionId};
+
+use crate::access::denied;
+use crate::event::{Event, Peer};
+use crate::identity::identity;
+use crate::keeper::Exchange;
+use crate::may_relay::{self, Client, Verdict};
+use crate::settings::{AuthUse, ListenerSettings, TlsUse};
+use crate::site::{Front, Phase, Seat, Site};
+use crate::socket::Socket;
+
+mod login;
+mod mail;
+mod pipe;
+
+use mail::Transaction;
+use pipe::{Broken, Pipe};
+
+/// A client that has been let in.
+pub(crate) struct Arrival {
+    pub(crate) front: Front,
+    pub(crate) seat: Seat,
+    pub(crate) listener: ListenerId,
+    pub(crate) session: SessionId,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) client: String,
+    pub(crate) socket: Socket,
+}
+
+/// Serves a client to the end.
+pub(crate) async fn run(arrival: Arrival) {
+    let Arrival { front, seat, listener, session: id, address, client, socket } = arrival;
+    let site = front.site();
+    let phase = front.phase();
+    let mut begun = Begun { front, site, listener, id, address, client, pipe: Pipe::new(socket), phase };
+    let by = match begun.greet().await {
+        Ok((session, standing)) => {
+            let mut driver = Driver::new(begun, session, standing);
+            let by = driver.drive().await;
+            driver.end();
+            begun = driver.begun;
+            by
+        }
+        Err(broken) => Err(broken),
+    };
+    begun.note_end(by);
+    drop(seat);
+}
+
+/// What a session is before its first word.
+struct Begun {
+    front: Front,
+    site: Arc<Site>,
+    listener: ListenerId,
+    id: SessionId,
+    address: Option<IpAddr>,
+    client: String,
+    pipe: Pipe,
+    phase: watch::Receiver<Phase>,
+}
+
+/// What becomes of a client's mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Welcome,
+    /// It is taken and thrown away.
+    Discarded,
+}
+
+struct Driver {
+    begun: Begun,
+    session: Session,
+    standing: Standing,
+    /// The name in EHLO.
+    hello: String,
+    login: Option<Box<Login>>,
+    exchange: Option<Exchange>,
+    /// A layer that begins behind the reply that is being sent.
+    layer: Option<Box<LayerKeys>>,
+    transaction: Option<Box<Transaction>>,
+    closed: Option<ClosedBy>,
+    told_end: bool,
+}
+
+impl Begun {
+    /// The handshake, where TLS comes first; then the machine that greets.
+    async fn greet(&mut self) -> Result<(Session, Standing), Broken> {
+        let policy = Arc::clone(&self.settings().policy);
+        let mut transport = Transport::Clear;
+        if self.settings().tls == TlsUse::Implicit {
+            self.begin_tls(policy.limits.handshake_wait).await?;
+            transport = Transport::Tls;
+        }
+        let (welcome, standing) = self.welcome();
+        let connection =
+            Connection { client: self.client.clone(), transport, offer: self.offer().await, welcome };
+        Ok((Session::new(Instant::now(), policy, connection), standing))
+    }
+
+    fn welcome(&self) -> (Welcome, Standing) {
+        let decision = may_relay::client(self.as_client(), &*self.site.access);
+        match &decision.verdict {
+            Verdict::Refuse(refusal) => {
+                self.front.journal().note(&Event::Refused {
+                    peer: self.peer(),
+                    ruleset: "check_relay",
+                    argument: &self.client,
+                    reply: &refusal.reply().to_string(),
+                    rule: Some(&decision.rule),
+                });
+                (Welcome::Refused(refusal.clone()), Standing::Welcome)
+            }
+            Verdict::Discard => (Welcome::Open, Standing::Discarded),
+            _ => (Welcome::Open, Standing::Welcome),
+        }
+    }
+
+    async fn begin_tls(&mut self, wait: Duration) -> Result<(), Broken> {
+        let Some(setup) = self.site.tls.clone() else { return Err(Broken::Gone) };
+        let done = tokio::time::timeout(wait, self.pipe.begin_tls(&setup)).await;
+        let done = done.unwrap_or(Err(Broken::Gone));
+        match (&done, self.pipe.facts()) {
+            (Ok(()), Some(facts)) => {
+                self.front.journal().note(&Event::TlsBegun { peer: self.peer(), facts });
+            }
+            (Err(why), _) => {
+                let why = &why.to_string();
+                self.front.journal().note(&Event::TlsFailed { peer: self.peer(), why });
+            }
+            _ => {}
+        }
+        done
+    }
+
+    /// What EHLO lists now.
+    async fn offer(&self) -> Arc<Offer> {
+        let settings = self.settings();
+        let mechanisms = match settings.auth {
+            AuthUse::Never => Vec::new(),
+            AuthUse::Offered => {
+                self.front.keeper().offers(self.listener, &self.channel()).await.as_ref().clone()
+            }
+        };
+        let has_tls = self.site.tls.is_some() && settings.tls == TlsUse::StartTls;
+        // Where a layer of SASL is, a handshake would have to go beside it.
+        let is_possible = has_tls && !self.pipe.has_layer();
+        Arc::new(Offer {
+            mechanisms,
+            auth_equals: settings.auth_equals,
+            starttls: if is_possible { StartTls::Offered } else { StartTls::NotOffered },
+            size: Some(settings.max_message_size),
+        })
+    }
+
+    /// What the keeper hears of the transport.
+    fn channel(&self) -> Channel {
+        let Some(facts) = self.pipe.facts() else { return Channel::default() };
+        Channel {
+            ssf: facts.bits,
+            identity: identity(&facts.client, &self.site),
+            exporter: facts.exporter,
+            end_point: facts.end_point.clone(),
+        }
+    }
+
+    fn settings(&self) -> &ListenerSettings {
+        // The listener was there when the client was let in, and this version of the site is kept.
+        &self.site.settings.listeners[usize::from(self.listener.0)]
+    }
+
+    fn as_client(&self) -> Client<'_> {
+        Client { address: self.address, confirmed_name: None }
+    }
+
+    fn peer(&self) -> Peer<'_> {
+        Peer { session: self.id, listener: &self.settings().name, client: &self.client }
+    }
+
+    fn note_end(&self, by: Result<Option<ClosedBy>, Broken>) {
+        if let Err(Broken::Layer(why)) = &by {
+            self.front.journal().note(&Event::LayerFailed { peer: self.peer(), why: *why });
+        }
+        self.front.journal().note(&Event::Closed { peer: self.peer(), by: by.ok().flatten() });
+    }
+}
+
+/// Whether anything was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    Stuck,
+}
+
+impl Driver {
+    fn new(begun: Begun, session: Session, standing: Standing) -> Self {
+        Self {
+            begun,
+            session,
+            standing,
+            hello: String::new(),
+            login: None,
+            exchange: None,
+            layer: None,
+            transaction: None,
+            closed: None,
+            told_end: false,
+        }
+    }
+
+    async fn drive(&mut self) -> Result<Option<ClosedBy>, Broken> {
+        loop {
+            if self.step().await? == Step::Done {
+                continue;
+            }
+            self.flush().await?;
+            if let Some(layer) = self.session.awaits_layer() {
+                self.begin_layer(layer).await?;
+            } else if self.closed.is_some() {
+                self.begun.pipe.say_the_end()?;
+                self.flush().await?;
+                return Ok(self.closed);
+            } else {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// The session is over, however it ended.
+    fn end(&mut self) {
+        if self.exchange.take().is_some() {
+            self.begun.front.keeper().cancel(self.begun.id);
+        }
+    }
+
+    async fn step(&mut self) -> Result<Step, Broken> {
+        if let Some(asked) = self.session.poll_event() {
+            self.handle(asked).await?;
+            return Ok(Step::Done);
+        }
+        if let Some(output) = self.session.poll_output() {
+            self.begun.pipe.say(&output)?;
+            if self.begun.pipe.is_full() {
+                self.flush().await?;
+            }
+            return Ok(Step::Done);
+        }
+        Ok(self.feed())
+    }
+
+    fn feed(&mut self) -> Step {
+        let pipe = &mut self.begun.pipe;
+        if pipe.plain().is_empty() {
+            if !pipe.has_ended() || std::mem::replace(&mut self.told_end, true) {
+                return Step::Stuck;
+            }
+            self.session.end_of_input(Instant::now());
+            return Step::Done;
+        }
+        match self.session.receive(Instant::now(), pipe.plain()) {
+            0 => Step::Stuck,
+            count => {
+                pipe.consume(count);
+                Step::Done
+            }
+        }
+    }
+
+    /// For the client, for time to pass, or for the end of the front.
+    async fn wait(&mut self) -> Result<(), Broken> {
+        let finishing = *self.begun.phase.borrow() == Phase::Finishing;
+        if finishing && !self.has_message() {
+            self.session.shut_down(Instant::now());
+            return Ok(());
+        }
+        let deadline = self.session.poll_timeout();
+        let may_read = self.begun.pipe.plain().is_empty() && !self.begun.pipe.has_ended();
+        let Begun { pipe, phase, .. } = &mut self.begun;
+        tokio::select! {
+            ready = pipe.readable(), if may_read => {
+                ready?;
+                pipe.read()?;
+            }
+            () = until(deadline) => self.session.expire(Instant::now()),
+            _ = phase.wait_for(|phase| *phase == Phase::Finishing), if !finishing => {}
+        }
+        Ok(())
+    }
+
+    /// Whether octets of a message are coming in: it may be finished.
+    fn has_message(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.is_coming_in())
+    }
+
+    /// A client that does not read holds nobody up for longer than one that does not write.
+    async fn flush(&mut self) -> Result<(), Broken> {
+        let wait = self.begun.settings().policy.limits.line_wait;
+        tokio::time::timeout(wait, self.begun.pipe.flush()).await.unwrap_or(Err(Broken::Gone))
+    }
+
+    /// What was said so far is sent before something that may take long.
+    async fn flush_before_waiting(&mut self) -> Result<(), Broken> {
+        if let Some(output) = self.session.poll_output() {
+            self.begun.pipe.say(&output)?;
+        }
+        self.flush().await
+    }
+
+    async fn begin_layer(&mut self, layer: Layer) -> Result<(), Broken> {
+        match (layer, self.layer.take()) {
+            (Layer::Tls, _) => {
+                let wait = self.begun.settings().policy.limits.handshake_wait;
+                self.begun.begin_tls(wait).await?;
+                // RFC 3207, section 4.2: nothing that was learnt before is believed.
+                self.login = None;
+                self.hello.clear();
+            }
+            (Layer::Sasl, Some(keys)) => self.begun.pipe.begin_layer(*keys),
+            // A layer begins only behind keys.
+            (Layer::Sasl, None) => return Err(Broken::Gone),
+        }
+        let offer = self.begun.offer().await;
+        self.session.layered(Instant::now(), offer);
+        Ok(())
+    }
+
+    async fn handle(&mut self, asked: Asked) -> Result<(), Broken> {
+        let answer = match asked {
+            Asked::Hello { name, .. } => {
+                self.hello = name;
+                let offer = self.begun.offer().await;
+                self.session.offer(offer);
+                Answer::Accepted
+            }
+            Asked::Auth { mechanism, initial } => {
+                self.flush_before_waiting().await?;
+                Box::pin(self.begin_login(mechanism, initial)).await
+            }
+            Asked::Response(octets) => Box::pin(self.respond(&octets)).await,
+            Asked::AuthEnded(_) => return Ok(self.end()),
+            Asked::Mail(mail) => self.mail(mail),
+            Asked::Recipient(to) => Box::pin(self.recipient(to)).await,
+            Asked::Data => Box::pin(self.begin_message()).await,
+            Asked::Piece(octets) => return Ok(Box::pin(self.piece(&octets)).await),
+            Asked::MessageEnd => Box::pin(self.end_message()).await,
+            Asked::Reset => return Ok(self.transaction = None),
+            Asked::StartTls => Answer::Accepted,
+            // Nothing waits here for a host that calls.
+            Asked::Etrn(node) => {
+                Answer::Refused(denied(458, (0, 0), &format!("Unable to queue messages for node {node}")))
+            }
+            Asked::Closed(by) => {
+                self.transaction = None;
+                return Ok(self.closed = Some(by));
+            }
+        };
+        self.answer(answer);
+        Ok(())
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        // What was asked is open until it is answered, and each answer above is one to its question.
+        let answered: Result<(), server::NotAsked> = self.session.answer(Instant::now(), answer);
+        debug_assert!(answered.is_ok(), "an answer to no question");
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

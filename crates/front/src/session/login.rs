@@ -1,0 +1,98 @@
+//! AUTH: messages of the client to the keeper, and its verdicts back.
+
+use credential::Secret;
+use sasl::layer::LayerKeys;
+use smtp::server::{AfterAuth, Answer, AuthFailure};
+use wire::{Class, Login, SecretOctets, ToKeeper};
+
+use super::{Driver, until};
+use crate::access::denied;
+use crate::event::Event;
+use crate::keeper::{Exchange, Gone, Verdict};
+use crate::site::Phase;
+
+impl Driver {
+    pub(super) async fn begin_login(&mut self, mechanism: String, initial: Option<Secret>) -> Answer {
+        let message = ToKeeper::Begin {
+            session: self.begun.id,
+            listener: self.begun.listener,
+            channel: self.begun.channel(),
+            client: self.begun.address,
+            mechanism: mechanism.clone(),
+            initial: initial.map(|octets| SecretOctets::copy_of(octets.expose())),
+        };
+        self.exchange = Some(Exchange::default());
+        self.ask(&message, &mechanism).await
+    }
+
+    pub(super) async fn respond(&mut self, octets: &Secret) -> Answer {
+        let octets = SecretOctets::copy_of(octets.expose());
+        self.ask(&ToKeeper::Respond { session: self.begun.id, octets }, "").await
+    }
+
+    async fn ask(&mut self, message: &ToKeeper, mechanism: &str) -> Answer {
+        let mut exchange = self.exchange.take().unwrap_or_default();
+        match self.begun.front.keeper().ask(&mut exchange, self.begun.id, message).await {
+            Ok(Verdict::Challenge(octets)) => {
+                self.exchange = Some(exchange);
+                Answer::Challenge(octets)
+            }
+            Ok(Verdict::LoggedIn(login)) => self.logged_in(login),
+            Ok(Verdict::Refused { class, hold }) => {
+                self.hold_back(hold).await;
+                refused(class, mechanism)
+            }
+            Err(Gone) => {
+                self.begun.front.journal().note(&Event::NoKeeper(self.begun.peer()));
+                Answer::AuthFailed(AuthFailure::Temporary)
+            }
+        }
+    }
+
+    /// As long as the keeper says, unless everything ends before.
+    async fn hold_back(&mut self, hold: std::time::Duration) {
+        if hold.is_zero() {
+            return;
+        }
+        let end = std::time::Instant::now().checked_add(hold);
+        tokio::select! {
+            () = until(end) => {}
+            _ = self.begun.phase.wait_for(|phase| *phase == Phase::Finishing) => {}
+        }
+    }
+
+    fn logged_in(&mut self, mut login: Box<Login>) -> Answer {
+        let after = match login.layer.take() {
+            None => AfterAuth::Plain,
+            Some(octets) => match LayerKeys::from_octets(octets.expose()) {
+                Some(keys) => {
+                    self.layer = Some(Box::new(keys));
+                    AfterAuth::Layer
+                }
+                // Keys of another version of us: the client cannot be talked to as it was agreed.
+                None => return Answer::AuthFailed(AuthFailure::Temporary),
+            },
+        };
+        self.begun.front.journal().note(&Event::LoggedIn {
+            peer: self.begun.peer(),
+            authentication: &login.authentication,
+            authorization: &login.authorization,
+            mechanism: &login.mechanism,
+            ssf: login.ssf,
+        });
+        self.login = Some(login);
+        Answer::Authenticated(after)
+    }
+}
+
+fn refused(class: Class, mechanism: &str) -> Answer {
+    match class {
+        Class::Malformed | Class::Refused => Answer::AuthFailed(AuthFailure::Credentials),
+        Class::Temporary => Answer::AuthFailed(AuthFailure::Temporary),
+        Class::Later => Answer::AuthFailed(AuthFailure::Later),
+        Class::NotOffered => {
+            let words = format!("AUTH mechanism {mechanism:.32} not available");
+            Answer::Refused(denied(504, (3, 3), &words))
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the front has to know, free of how it is written in a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use smtp::server::{AuthEquals, Policy};
+
+use crate::may_relay::RelayRules;
+
+/// Everything that one version of the configuration says to the front.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our own name.
+    pub host: String,
+    /// By the number of the listener.
+    pub listeners: Vec<ListenerSettings>,
+    /// Who may relay.
+    pub relay: RelayRules,
+    /// Whether Received says who has logged in.
+    pub received_user: ReceivedUserRule,
+    /// Whether the common name of a client certificate is an identity.
+    pub common_name: CommonName,
+    /// How many connections one address may have at the same time.
+    pub connections_per_address: u32,
+    /// Where accepted mail waits.
+    pub queue: QueueSettings,
+}
+
+/// What holds for one listener.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Its name in the log.
+    pub name: String,
+    /// How a session goes.
+    pub policy: Arc<Policy>,
+    /// The octets that a message may have.
+    pub max_message_size: u64,
+    /// Whether EHLO says `AUTH=` too.
+    pub auth_equals: AuthEquals,
+    /// Whether there is AUTH.
+    pub auth: AuthUse,
+    /// How TLS begins.
+    pub tls: TlsUse,
+    /// How many connections at the same time.
+    pub max_connections: u32,
+}
+
+/// Whether there is AUTH at a listener (modifier `A`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthUse {
+    /// What is possible is offered.
+    Offered,
+    /// None.
+    Never,
+}
+
+/// How TLS begins at a listener (modifiers `s` and `S`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsUse {
+    /// STARTTLS, where there is a certificate.
+    StartTls,
+    /// With the first octet.
+    Implicit,
+    /// Never.
+    Never,
+}
+
+/// Whether Received says who has logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceivedUserRule {
+    /// It does not: the recipient need not know the account.
+    Hidden,
+    /// It does.
+    Shown,
+}
+
+/// Whether the common name of a client certificate is an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommonName {
+    /// It is only a name.
+    Ignored,
+    /// It is one, where the certificate has no mail address and the map does not say another.
+    Counts,
+}
+
+/// Where mail waits, and where it is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// The queue directory.
+    pub directory: PathBuf,
+    /// Octets that have to be free on its filesystem.
+    pub min_free: u64,
+    /// The directory of the Maildirs.
+    pub maildirs: PathBuf,
+}

@@ -1,0 +1,10 @@
+//! The front over loopback, with a keeper that plays a part.
+#![allow(clippy::disallowed_methods, reason = "tests look at files as anybody may")]
+
+mod client;
+mod layers;
+mod mail;
+mod part;
+mod queue;
+mod sessions;
+mod world;

@@ -1,0 +1,139 @@
+//! The queue: nothing that was answered 250 is lost, and nothing is answered 250 that is not there.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::client::Client;
+use crate::world::{Wish, World, files};
+
+fn send(client: &mut Client<std::net::TcpStream>, to: &[&str], reply: &str) {
+    client.talk("C: MAIL FROM:<a@far.test>\nS: 250 *");
+    for to in to {
+        client.talk(&format!("C: RCPT TO:<{to}>\nS: 250 *"));
+    }
+    client.talk(&format!("C: DATA\nS: 354 *\nC: Subject: x\nC:\nC: text\nC: .\nS: {reply}"));
+}
+
+#[test]
+fn what_lies_in_the_queue_is_taken_up_after_a_crash() {
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    // Two that can be delivered, but for the Maildir of one, which is unsafe for a while.
+    let carol = world.dir.path().join("mail/carol@gate.test");
+    client.talk("C: MAIL FROM:<a@far.test>\nS: 250 *\nC: RCPT TO:<bob@gate.test>\nS: 250 *");
+    client.talk("C: RCPT TO:<carol@gate.test>\nS: 250 *");
+    fs::set_permissions(&carol, Permissions::from_mode(0o777)).unwrap();
+    client.talk("C: DATA\nS: 354 *\nC: text\nC: .\nS: 250 *");
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+    world.log.wait_for(&["Delivery", "carol@gate.test", "Deferred"]);
+    // And one that never was accepted.
+    client
+        .talk("C: MAIL FROM:<a@far.test>\nS: 250 *\nC: RCPT TO:<bob@gate.test>\nS: 250 *\nC: DATA\nS: 354 *");
+    client.say("half of it\r\n");
+    let dir = world.crash();
+    let queue = dir.path().join("queue");
+    fs::write(queue.join("0000000000000.new"), "half").unwrap();
+    fs::write(queue.join("0000000000000.done-3"), "").unwrap();
+    fs::write(queue.join("stranger"), "").unwrap();
+    fs::set_permissions(&carol, Permissions::from_mode(0o700)).unwrap();
+
+    let world = World::with_alice(Wish { dir, ..Wish::default() });
+    world.log.wait_for(&["QueueTakenUp", "messages: 1"]);
+    world.log.wait_for(&["QueueDamaged", "stranger"]);
+    assert_eq!(world.mailbox("carol@gate.test", 1).len(), 1);
+    // Bob has it already.
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+    while world.queued().len() > 1 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_delivery_that_was_cut_off_behind_the_rename_is_not_repeated() {
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    let base = world.dir.path().join("mail");
+    client.talk("C: MAIL FROM:<a@far.test>\nS: 250 *\nC: RCPT TO:<bob@gate.test>\nS: 250 *");
+    fs::rename(base.join("bob@gate.test"), base.join("away")).unwrap();
+    client.talk("C: DATA\nS: 354 *\nC: text\nC: .\nS: 250 *");
+    world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
+    let dir = world.crash();
+    fs::rename(base.join("away"), base.join("bob@gate.test")).unwrap();
+    let kept = files(&dir.path().join("queue")).remove(0);
+    let octets = fs::read(&kept).unwrap();
+    let world = World::with_alice(Wish { dir, ..Wish::default() });
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+    while !world.queued().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // As if the removal had never reached the disk.
+    let dir = world.crash();
+    fs::write(&kept, octets).unwrap();
+    fs::set_permissions(&kept, Permissions::from_mode(0o600)).unwrap();
+    let world = World::with_alice(Wish { dir, ..Wish::default() });
+    world.log.wait_for(&["QueueTakenUp", "messages: 1"]);
+    while !world.queued().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+}
+
+#[test]
+fn without_room_a_message_is_put_off() {
+    let world = World::with_alice(Wish { min_free: u64::MAX, ..Wish::default() });
+    let mut client = world.client();
+    client.ehlo();
+    client.talk(
+        "C: MAIL FROM:<a@far.test>
+         C: RCPT TO:<bob@gate.test>
+         C: DATA
+         S: 250 *
+         S: 250 *
+         S: 452 4.3.1 Insufficient disk space; try again later
+         C: QUIT
+         S: 221 *",
+    );
+    world.log.wait_for(&["NotQueued"]);
+    assert!(world.queued().is_empty());
+}
+
+#[test]
+fn a_full_disk_is_told_at_the_end_and_nothing_is_left() {
+    let Ok(small) = tests::scratch::small_file_system(512) else { return };
+    let wish = Wish::default();
+    let queue = wish.dir.path().join("queue");
+    fs::remove_dir(&queue).unwrap();
+    std::os::unix::fs::symlink(small.path(), &queue).unwrap();
+    let world = World::with_alice(wish);
+    let mut client = world.client();
+    client.ehlo();
+    client.talk(
+        "C: MAIL FROM:<a@far.test>
+         C: RCPT TO:<bob@gate.test>
+         C: DATA
+         S: 250 *
+         S: 250 *
+         S: 354 *",
+    );
+    client.say(&format!("{}\r\n", "x".repeat(70)).repeat(10_000));
+    client.talk("C: .\nS: 452 4.3.1 Insufficient disk space; try again later");
+    assert!(files(small.path()).is_empty());
+    send(&mut client, &["bob@gate.test"], "250 2.0.0 *");
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+    drop(world.crash());
+}
+
+#[test]
+fn an_unsafe_mailbox_is_trouble_of_ours() {
+    let world = World::with_alice(Wish::default());
+    let bob = world.dir.path().join("mail/bob@gate.test");
+    fs::set_permissions(&bob, Permissions::from_mode(0o777)).unwrap();
+    let mut client = world.client();
+    client.ehlo();
+    client.talk("C: MAIL FROM:<a@far.test>\nC: RCPT TO:<bob@gate.test>\nS: 250 *\nS: 451 4.3.0 *");
+    world.log.wait_for(&["FileUnusable", "bob@gate.test"]);
+    fs::set_permissions(&bob, Permissions::from_mode(0o700)).unwrap();
+    client.talk("C: RCPT TO:<bob@gate.test>\nS: 250 2.1.5 *");
+}

@@ -1,0 +1,171 @@
+//! What the front has to say: connections, TLS, refusals, mail. Logins are the keeper's to tell.
+
+use front::event::{Event, Peer, Stat, TurnedAway};
+use front::may_relay::Rule;
+use smtp::server::ClosedBy;
+
+use crate::journal::{Line, Priority};
+
+/// The line of an event.
+pub(crate) fn of_front(event: &Event<'_>) -> Line {
+    match event {
+        Event::Connected(peer) => of_peer(line(Priority::Info, 12, "connect"), peer),
+        Event::TurnedAway { peer, why } => of_peer(line(Priority::Warning, 6, turned_away(*why)), peer),
+        Event::Closed { peer, by } => of_peer(line(Priority::Info, 12, closed(*by)), peer),
+        Event::TlsBegun { peer, facts } => of_tls(peer, facts),
+        Event::TlsFailed { peer, why } => {
+            of_peer(line(Priority::Warning, 8, "").with("STARTTLS", "server"), peer).with("error", why)
+        }
+        Event::Offered { mechanisms, left_out } => of_offer(mechanisms, left_out),
+        Event::LoggedIn { peer, authentication, authorization, mechanism, ssf } => {
+            of_peer(line(Priority::Info, 12, "logged in"), peer)
+                .with("authid", authentication)
+                .with("author", authorization)
+                .with("mech", mechanism)
+                .with("bits", ssf)
+        }
+        Event::NoKeeper(peer) => {
+            of_peer(line(Priority::Error, 2, "nobody can log in: the keeper does not answer"), peer)
+        }
+        Event::LayerFailed { peer, why } => {
+            of_peer(line(Priority::Warning, 8, "a security layer has failed"), peer).with("error", why)
+        }
+        Event::Refused { peer, ruleset, argument, reply, rule } => {
+            let refused = line(Priority::Notice, 4, "").with("ruleset", ruleset).with("arg1", argument);
+            of_peer(refused, peer).with("reject", reply).with_some("rule", rule.map(rule_words))
+        }
+        Event::Accepted { peer, id, from, size, recipients, protocol, authentication } => {
+            let accepted = line(Priority::Info, 5, "").with("id", id).with("from", from).with("size", size);
+            let accepted = accepted.with("nrcpts", recipients).with("proto", protocol);
+            of_peer(accepted, peer).with_some("authid", authentication.as_ref())
+        }
+        Event::Discarded { peer, from } => {
+            of_peer(line(Priority::Notice, 5, "discarded, as the access map says").with("from", from), peer)
+        }
+        Event::NotQueued { peer, error } => {
+            of_peer(line(Priority::Critical, 1, "a message cannot be queued"), peer).with("error", error)
+        }
+        Event::Delivery { id, to, stat } => of_delivery(id, to, stat),
+        _ => of_itself(event),
+    }
+}
+
+/// What concerns no client.
+fn of_itself(event: &Event<'_>) -> Line {
+    match event {
+        Event::QueueDamaged { file, what } => line(Priority::Error, 1, "something in the queue is damaged")
+            .with("file", file)
+            .with("error", what),
+        Event::QueueTakenUp { messages } => {
+            line(Priority::Info, 9, "the queue is taken up again").with("messages", messages)
+        }
+        Event::KeeperConnected => line(Priority::Info, 10, "the keeper is there"),
+        Event::KeeperGone => {
+            line(Priority::Warning, 4, "the keeper is gone: nobody can log in until it is back")
+        }
+        Event::CannotAccept { listener, error } => {
+            let text = "no connection can be accepted for a moment";
+            line(Priority::Error, 1, text).with("daemon", listener).with("error", error)
+        }
+        Event::FileUnusable { words } => {
+            line(Priority::Critical, 1, format!("a file cannot be used: {words}"))
+        }
+        Event::Configured(generation) => {
+            line(Priority::Info, 9, "configured").with("generation", generation.0)
+        }
+        // The others have a client, and were looked at before.
+        _ => line(Priority::Info, 14, ""),
+    }
+}
+
+fn line(priority: Priority, level: u8, text: impl Into<String>) -> Line {
+    Line::new(priority, level, text)
+}
+
+fn of_peer(line: Line, peer: &Peer<'_>) -> Line {
+    line.with("daemon", peer.listener).with("relay", peer.client).with("session", peer.session)
+}
+
+fn of_tls(peer: &Peer<'_>, facts: &tls::Facts) -> Line {
+    of_peer(line(Priority::Info, 8, "").with("STARTTLS", "server"), peer)
+        .with("version", facts.version.name())
+        .with("verify", facts.client.verify_word())
+        .with("cipher", facts.cipher)
+        .with("bits", facts.bits)
+        .with_some("subject", facts.client.identity().map(|identity| &identity.subject))
+}
+
+fn of_offer(mechanisms: &[String], left_out: &[(String, String)]) -> Line {
+    let left_out: Vec<_> = left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+    line(Priority::Info, 12, "AUTH: available")
+        .with("mech", mechanisms.join(" "))
+        .with("left_out", left_out.join("; "))
+}
+
+fn of_delivery(id: &str, to: &str, stat: &Stat<'_>) -> Line {
+    let line = |priority| line(priority, 8, "").with("id", id).with("to", to);
+    match stat {
+        Stat::Sent => line(Priority::Info).with("stat", "Sent"),
+        Stat::Deferred(why) => line(Priority::Notice).with("stat", format!("Deferred: {why}")),
+    }
+}
+
+fn rule_words(rule: &Rule) -> String {
+    match rule {
+        Rule::Key(key) => format!("access map, {key}"),
+        Rule::Trouble(_) => "access map, which cannot be read".to_owned(),
+        Rule::TrustedMechanism => "trusted mechanism".to_owned(),
+        Rule::LocalDomain => "local domain".to_owned(),
+        Rule::RelayDomain(domain) => format!("relay domain, {domain}"),
+        Rule::Nothing => "nothing speaks for it".to_owned(),
+    }
+}
+
+const fn turned_away(why: TurnedAway) -> &'static str {
+    match why {
+        TurnedAway::ListenerIsFull => "turned away: as many connections as the listener may have",
+        TurnedAway::TooManyFromThere => "turned away: as many connections as one address may have",
+    }
+}
+
+const fn closed(by: Option<ClosedBy>) -> &'static str {
+    match by {
+        None => "closed: the connection broke",
+        Some(ClosedBy::Quit) => "closed: quit",
+        Some(ClosedBy::Peer) => "closed: the client has gone",
+        Some(ClosedBy::Timeout) => "closed: the client took too long",
+        Some(ClosedBy::Caller) => "closed: by us",
+        Some(ClosedBy::BareLineEnd(_)) => "closed: CR or LF alone",
+        Some(ClosedBy::LineTooLong) => "closed: a line was too long",
+        Some(ClosedBy::TooMuch) => "closed: too many commands, octets or refusals",
+        Some(ClosedBy::Stray) => "closed: the client speaks another protocol",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::SessionId;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_as_sendmail_tells_it() {
+        let peer = Peer { session: SessionId(31), listener: "MSA", client: "[192.0.2.1]" };
+        let event = Event::Refused {
+            peer,
+            ruleset: "check_rcpt",
+            argument: "<u@remote.example>",
+            reply: "550 5.7.1 Relaying denied",
+            rule: Some(&Rule::Nothing),
+        };
+        let expected = line(Priority::Notice, 4, "")
+            .with("ruleset", "check_rcpt")
+            .with("arg1", "<u@remote.example>")
+            .with("daemon", "MSA")
+            .with("relay", "[192.0.2.1]")
+            .with("session", "1f")
+            .with("reject", "550 5.7.1 Relaying denied")
+            .with("rule", "nothing speaks for it");
+        assert_eq!(of_front(&event), expected);
+    }
+}
