@@ -167,6 +167,13 @@ pub enum Event<'a> {
     },
     /// Another configuration is in force.
     Configured(wire::Generation),
+    /// Another configuration was refused; the one before is in force.
+    NotConfigured {
+        /// Its number.
+        generation: wire::Generation,
+        /// What is wrong with it.
+        words: &'a str,
+    },
 }
 
 /// Why a client was sent away.

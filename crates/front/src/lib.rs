@@ -1,19 +1,40 @@
 //! What faces the network: listeners, SMTP sessions, TLS, who may relay, queue and delivery.
+//!
+//! [`run()`] is the process: it does what the opener says. [`Front`] is what it drives, and has no process of its own: the
+//! tests run it over loopback.
+//!
+//! | in here | what |
+//! | --- | --- |
+//! | [`process`], [`run()`], `opener`, `files`, `configuration` | the process, and what is handed to it |
+//! | `listener`, `session`, `socket`, `site` | clients, and what they share |
+//! | [`keeper`] | the connection to the keeper, who alone knows who somebody is |
+//! | [`may_relay`], [`access`] | who may send what to whom; pure |
+//! | [`queue`], `header` | accepted mail |
+//! | [`event`] | what happens, for the log |
+//!
+//! Absent: verifiers, the store, and every word by which the keeper could be asked for a record.
 
 pub mod access;
+mod configuration;
 pub mod event;
+mod files;
 mod header;
 mod identity;
 pub mod keeper;
 mod listener;
 pub mod may_relay;
+mod opener;
+pub mod process;
 pub mod queue;
+pub mod run;
 mod session;
 pub mod settings;
 pub mod site;
 mod socket;
 
+pub use configuration::NotServed;
 pub use keeper::Keeper;
 pub use listener::Listening;
+pub use run::{RunError, run};
 pub use settings::Settings;
 pub use site::{Front, Site};

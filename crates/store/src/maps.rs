@@ -43,15 +43,30 @@ pub fn open_named(name: &MapName, kind: Kind, trust: &Trust) -> Result<Box<dyn M
     open_with(name, kind, trust, &joint::Settings::default())
 }
 
+/// The same for a file that somebody else has opened and judged, under the name that it has there.
+///
+/// # Errors
+/// [`MapError`], which always names the file.
+pub fn open_judged(file: SafeFile, name: &MapName) -> Result<Box<dyn Map>, MapError> {
+    open_typed(file, name.map_type, &joint::Settings::default())
+}
+
 fn open_with(
     name: &MapName,
     kind: Kind,
     trust: &Trust,
     settings: &joint::Settings,
 ) -> Result<Box<dyn Map>, MapError> {
-    let file = find(name, kind, trust)?;
-    let map = open_file(file, name.map_type, settings)?;
-    match name.map_type {
+    open_typed(find(name, kind, trust)?, name.map_type, settings)
+}
+
+fn open_typed(
+    file: SafeFile,
+    named: Option<MapType>,
+    settings: &joint::Settings,
+) -> Result<Box<dyn Map>, MapError> {
+    let map = open_file(file, named, settings)?;
+    match named {
         Some(named) if named != map.map_type() => {
             Err(MapError::OtherType { path: map.path().to_owned(), named, found: map.map_type().name() })
         }

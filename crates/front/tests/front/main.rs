@@ -6,5 +6,6 @@ mod layers;
 mod mail;
 mod part;
 mod queue;
+mod running;
 mod sessions;
 mod world;

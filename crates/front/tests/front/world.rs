@@ -108,7 +108,7 @@ impl Default for Wish {
     }
 }
 
-fn make_private(path: &Path) {
+pub(crate) fn make_private(path: &Path) {
     fs::create_dir(path).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
 }

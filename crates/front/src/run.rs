@@ -1,0 +1,253 @@
+//! The front's process: what the opener says is done, until it says that it is enough.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Config, HostAccounts};
+use safefile::{Account, OpenError, Passage, Trust, Uid};
+use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use wire::{FromOpener, Generation, ListenerId, ToOpener};
+
+use crate::event::{Event, Journal};
+use crate::files::Files;
+use crate::opener::{Opener, Said};
+use crate::queue::{Maildirs, Queue, Spool};
+use crate::{Front, Keeper, Listening, Settings, Site};
+
+/// Why the front has ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The opener is gone, or nobody understands it.
+    #[error("the connection to the opener has failed: {0}")]
+    Opener(#[source] io::Error),
+    /// The first configuration has faults.
+    #[error("{0}")]
+    Configuration(String),
+    /// The queue cannot be used.
+    #[error("{0}")]
+    Queue(#[from] OpenError),
+    /// No thread, no socket, or no directory.
+    #[error("the system refuses: {0}")]
+    System(#[source] io::Error),
+}
+
+/// Runs until the opener says that it is enough, or is gone. Nobody is served before it has sent the configuration;
+/// listening sockets and the connection to the keeper may come before or after, and again. Told of: that it is ready,
+/// and now and then that it is alive.
+///
+/// `trust` is for files that the opener hands over: root and the TrustedUser. Queue and mailboxes belong to whom this
+/// process runs as. [`process::prepare`](crate::process::prepare) comes before.
+///
+/// # Errors
+/// [`RunError`].
+pub fn run(opener: Passage, trust: &Trust, journal: Arc<dyn Journal>) -> Result<(), RunError> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(workers())
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()
+        .map_err(RunError::System)?;
+    let served = runtime.block_on(async {
+        let mut opener = Opener::new(opener).map_err(RunError::System)?;
+        let Some(mut desk) = Desk::open(&mut opener, trust, journal).await? else { return Ok(()) };
+        desk.work(&mut opener).await
+    });
+    // What is still there had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+/// Everything that the opener's words bear on.
+struct Desk<'t> {
+    trust: &'t Trust,
+    journal: Arc<dyn Journal>,
+    front: Front,
+    files: Files,
+    generation: Generation,
+    listeners: HashMap<ListenerId, JoinHandle<()>>,
+}
+
+/// Whether more is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl<'t> Desk<'t> {
+    /// Waits for the first configuration; none when the opener wants an end before.
+    async fn open(
+        opener: &mut Opener,
+        trust: &'t Trust,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Option<Self>, RunError> {
+        let mut early = Vec::new();
+        loop {
+            match opener.next().await.map_err(RunError::Opener)? {
+                None | Some((FromOpener::ShutDown, _)) => return Ok(None),
+                Some((FromOpener::Configuration { generation, path, text }, _)) => {
+                    let mut desk = Self::begin(opener, trust, journal, generation, (&path, &text)).await?;
+                    for said in early {
+                        desk.hear(opener, said).await?;
+                    }
+                    return Ok(Some(desk));
+                }
+                Some(said) => early.push(said),
+            }
+        }
+    }
+
+    async fn begin(
+        opener: &mut Opener,
+        trust: &'t Trust,
+        journal: Arc<dyn Journal>,
+        generation: Generation,
+        (path, text): (&str, &str),
+    ) -> Result<Self, RunError> {
+        let (config, settings) = read(path, text).map_err(RunError::Configuration)?;
+        let mut files = Files::of(&config, trust, None);
+        files.look(opener, &*journal).await.map_err(RunError::Opener)?;
+        let queue = queue(&config, &settings, trust, &journal)?;
+        let keeper = Keeper::new(Arc::clone(&journal));
+        let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
+        front.queue().take_up().map_err(RunError::System)?;
+        journal.note(&Event::Configured(generation));
+        opener.say(&ToOpener::Ready).map_err(RunError::Opener)?;
+        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)?;
+        Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new() })
+    }
+
+    async fn work(&mut self, opener: &mut Opener) -> Result<(), RunError> {
+        let mut look = interval(BETWEEN_LOOKS);
+        let mut sign = interval(BETWEEN_SIGNS_OF_LIFE);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                said = opener.next() => {
+                    let Some(said) = said.map_err(RunError::Opener)? else { break };
+                    if self.hear(opener, said).await? == Next::End {
+                        break;
+                    }
+                }
+                _ = look.tick() => self.look(opener).await?,
+                _ = sign.tick() => {
+                    opener.say(&ToOpener::Alive(self.generation)).map_err(RunError::Opener)?;
+                }
+            }
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    async fn hear(&mut self, opener: &mut Opener, said: Said) -> Result<Next, RunError> {
+        match said {
+            (FromOpener::Configuration { generation, path, text }, _) => {
+                self.configure(opener, generation, &path, &text).await?;
+            }
+            (FromOpener::Listener(listener), Some(descriptor)) => self.listen(listener, descriptor)?,
+            (FromOpener::Peer, Some(descriptor)) => {
+                self.front.keeper().connect(descriptor.into()).map_err(RunError::System)?;
+            }
+            (FromOpener::ShutDown, _) => return Ok(Next::End),
+            // A file that nobody waits for any more, or words without what should come with them.
+            _ => {}
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Another socket of a listener takes the place of the one before.
+    fn listen(&mut self, listener: ListenerId, descriptor: OwnedFd) -> Result<(), RunError> {
+        let listening = Listening::of(descriptor).map_err(RunError::System)?;
+        let serving = self.front.listen(listener, listening).map_err(RunError::System)?;
+        if let Some(before) = self.listeners.insert(listener, serving) {
+            before.abort();
+        }
+        Ok(())
+    }
+
+    /// Another configuration. One with faults changes nothing: the opener has shown them before it came here.
+    async fn configure(
+        &mut self,
+        opener: &mut Opener,
+        generation: Generation,
+        path: &str,
+        text: &str,
+    ) -> Result<(), RunError> {
+        let (config, settings) = match read(path, text) {
+            Ok(read) => read,
+            Err(words) => {
+                self.journal.note(&Event::NotConfigured { generation, words: &words });
+                return Ok(());
+            }
+        };
+        let mut files = Files::of(&config, self.trust, Some(self.files.parts()));
+        files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
+        self.front.replace_site(site(settings, &files));
+        self.files = files;
+        self.generation = generation;
+        self.journal.note(&Event::Configured(generation));
+        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)
+    }
+
+    async fn look(&mut self, opener: &mut Opener) -> Result<(), RunError> {
+        let is_new = self.files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
+        if is_new {
+            let settings = self.front.site().settings.clone();
+            self.front.replace_site(site(settings, &self.files));
+        }
+        Ok(())
+    }
+
+    /// Messages that are coming in may be finished, within bounds.
+    async fn finish(&self) {
+        self.front.shut_down();
+        let end = Instant::now() + TO_THE_END;
+        while self.front.sessions() > 0 && Instant::now() < end {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {
+    let config = Config::parse(Path::new(path), text.as_bytes(), &HostAccounts);
+    let config = config.map_err(|faults| faults.to_string())?;
+    let settings = Settings::of(&config).map_err(|error| error.to_string())?;
+    Ok((config, settings))
+}
+
+fn site(settings: Settings, files: &Files) -> Site {
+    let parts = files.parts().clone();
+    Site { settings, tls: parts.tls, access: parts.access, client_map: parts.client_map }
+}
+
+/// Queue and mailboxes are opened by the front itself, for they are its own and nobody else's. Where they are changes
+/// only with a restart: mail lies there.
+fn queue(
+    config: &Config,
+    settings: &Settings,
+    trust: &Trust,
+    journal: &Arc<dyn Journal>,
+) -> Result<Arc<Queue>, RunError> {
+    let own = Account::by_uid(Uid::effective());
+    let trust_of = |path: &Path| config.trust_beside(path, trust.clone(), Some(&own));
+    let said = &settings.queue;
+    let spool = Spool::open(&said.directory, &trust_of(&said.directory), said.min_free)?;
+    let maildirs = Maildirs::new(&said.maildirs, trust_of(&said.maildirs));
+    Ok(Queue::new(spool, maildirs, settings.host.clone(), Arc::clone(journal)))
+}
+
+/// More than four have nothing to do: what takes long is done by the keeper, or by the disk.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
+}
+
+const BLOCKING: usize = 32;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const BETWEEN_SIGNS_OF_LIFE: Duration = Duration::from_secs(10);
+const TO_THE_END: Duration = Duration::from_secs(20);
