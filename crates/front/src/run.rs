@@ -186,6 +186,8 @@ impl<'t> Desk<'t> {
                 return Ok(());
             }
         };
+        // All sockets of this configuration come behind it, and a number may mean another listener now.
+        self.listeners.drain().for_each(|(_, serving)| serving.abort());
         let mut files = Files::of(&config, self.trust, Some(self.files.parts()));
         files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
         self.front.replace_site(site(settings, &files));

@@ -20,7 +20,7 @@ use crate::listen::Sockets;
 use crate::made::{self, PidFile};
 use crate::notify::Notify;
 use crate::open::{self, Answer};
-use crate::role::Role;
+use crate::role::{Role, Start};
 use crate::signals::{Signals, Wish};
 use crate::supervise::{Action, Ending, Event, Supervisor};
 use crate::worker::{Heard, Worker};
@@ -250,7 +250,8 @@ impl Daemon {
             Role::Front => &self.ground.accounts.front,
         };
         let account = Some(account).filter(|_| self.ground.is_divided());
-        match Worker::start(role, account, self.journal.style()) {
+        let start = Start { role, style: self.journal.style(), trusted: self.ground.accounts.keeper.uid };
+        match Worker::start(start, account) {
             Ok(worker) => {
                 let line = Line::new(Priority::Info, 8, format!("the {role} is started"));
                 self.journal.write(&line.with("process", worker.id()));
@@ -378,6 +379,8 @@ impl Daemon {
         let moved = [
             ("control_socket", now.control_socket != then.control_socket),
             ("pid_file", now.pid_file != then.pid_file),
+            ("queue.directory", now.queue != then.queue),
+            ("delivery.maildirs", now.delivery != then.delivery),
             ("log_level", now.log_level != then.log_level),
             ("log_format", now.log_format != then.log_format),
         ];

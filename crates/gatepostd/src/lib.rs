@@ -25,7 +25,6 @@ mod made;
 mod notify;
 mod open;
 mod options;
-mod parked;
 mod role;
 mod signals;
 mod supervise;
@@ -36,8 +35,10 @@ use std::process::ExitCode;
 
 use cli::options::{Parsed, parse};
 use cli::{Exit, Io, Report};
+use safefile::Uid;
 
 use crate::options::{Command, Options};
+use crate::role::Start;
 
 pub use options::command;
 
@@ -52,8 +53,8 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
         Parsed::Said(exit) => return Ok(exit),
     };
     io.set_format(options.common.format);
-    if let (Some(role), Some(style)) = (options.role, options.log) {
-        return role::run(role, style);
+    if let (Some(role), Some(style), Some(trusted)) = (options.role, options.log, options.trusted) {
+        return role::run(Start { role, style, trusted: Uid(trusted) });
     }
     if options.version {
         return version::say(options.verbose, io);

@@ -36,8 +36,12 @@ pub(crate) struct Options {
     pub(crate) role: Option<Role>,
 
     /// How that process writes its log
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, requires = "trusted")]
     pub(crate) log: Option<Style>,
+
+    /// Whose files that process may use beside root's
+    #[arg(long, value_name = "UID", hide = true)]
+    pub(crate) trusted: Option<u32>,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -98,7 +102,7 @@ mod tests {
         assert!(matches!(reload.command, Some(Command::Reload(Reaching { control: Some(_) }))));
         assert!(parsed("--verbose").is_err() && parsed("-V --verbose").unwrap().verbose);
         assert!(parsed("--role keeper").is_err());
-        assert_eq!(parsed("--role keeper --log text:9:dated").unwrap().role, Some(Role::Keeper));
+        assert_eq!(parsed("--role keeper --log text:9:dated --trusted 1").unwrap().role, Some(Role::Keeper));
         let help = command().render_long_help().to_string();
         assert!(!help.contains("--role") && help.contains("three processes"), "{help}");
     }

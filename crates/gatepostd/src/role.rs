@@ -13,7 +13,7 @@ use nix::sys::signal::SigSet;
 use safefile::{Account, Passage, Trust, Uid};
 
 use crate::journal::{Journal, Line, Priority, Style};
-use crate::{lines, parked};
+use crate::lines;
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
@@ -58,14 +58,23 @@ impl fmt::Display for Role {
     }
 }
 
+/// What one of them is told at its start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    pub(crate) role: Role,
+    pub(crate) style: Style,
+    /// The TrustedUser, to whom files may belong that the opener hands over.
+    pub(crate) trusted: Uid,
+}
+
 /// Is one of them, until the opener says that it is enough.
-pub(crate) fn run(role: Role, style: Style) -> Result<Exit, Report> {
-    let journal = Journal::new(role.process(), style);
+pub(crate) fn run(start: Start) -> Result<Exit, Report> {
+    let journal = Journal::new(start.role.process(), start.style);
     // The opener reads its signals from a descriptor, and a mask is inherited.
     let _ = SigSet::empty().thread_set_mask();
     let passage = io::stdin().as_fd().try_clone_to_owned().map(Passage::of);
     let ended = match passage {
-        Ok(passage) => be(role, &passage, journal),
+        Ok(passage) => be(start, passage, journal),
         Err(error) => Err(error.to_string()),
     };
     ended.map(|()| Exit::OK).or_else(|words| {
@@ -74,18 +83,26 @@ pub(crate) fn run(role: Role, style: Style) -> Result<Exit, Report> {
     })
 }
 
-fn be(role: Role, opener: &Passage, journal: Journal) -> Result<(), String> {
-    match role {
+fn be(start: Start, opener: Passage, journal: Journal) -> Result<(), String> {
+    let trust = Trust::root().trusted_user(Account::by_uid(start.trusted));
+    match start.role {
         Role::Keeper => {
             keeper::process::prepare().map_err(|error| error.to_string())?;
             let observer: Observer = Arc::new(move |event| journal.write(&lines::of_keeper(&event)));
-            keeper::run(opener, &trust(), &observer).map_err(|error| error.to_string())
+            keeper::run(&opener, &trust, &observer).map_err(|error| error.to_string())
         }
-        Role::Front => parked::run(opener).map_err(|error| error.to_string()),
+        Role::Front => {
+            front::process::prepare().map_err(|error| error.to_string())?;
+            front::run(opener, &trust, Arc::new(FrontJournal(journal))).map_err(|error| error.to_string())
+        }
     }
 }
 
-/// Root, and who this process is: each has files of its own, and opens them itself.
-fn trust() -> Trust {
-    Trust::root().trusted_user(Account::by_uid(Uid::effective()))
+/// The log, as the front knows it.
+struct FrontJournal(Journal);
+
+impl front::event::Journal for FrontJournal {
+    fn note(&self, event: &front::event::Event<'_>) {
+        self.0.write(&lines::of_front(event));
+    }
 }

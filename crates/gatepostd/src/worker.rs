@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use safefile::{Account, Packet, Passage};
 use wire::{FromOpener, Generation, MAX_MESSAGE, ToOpener};
 
-use crate::journal::Style;
-use crate::role::Role;
+use crate::role::Start;
 
 /// One that runs.
 #[derive(Debug)]
@@ -47,13 +46,14 @@ impl Worker {
     /// Starts this same program in another role; `account` where it is to be another one than ours.
     ///
     /// By `/proc/self/exe`: what was installed meanwhile may speak other words.
-    pub(crate) fn start(role: Role, account: Option<&Account>, style: Style) -> io::Result<Self> {
+    pub(crate) fn start(start: Start, account: Option<&Account>) -> io::Result<Self> {
         let (passage, theirs) = Passage::pair()?;
         rustix::io::ioctl_fionbio(&passage, true)?;
         let mut command = Command::new("/proc/self/exe");
         command
-            .arg0(role.process())
-            .args(["--role", role.word(), "--log", &style.words()])
+            .arg0(start.role.process())
+            .args(["--role", start.role.word(), "--log", &start.style.words()])
+            .args(["--trusted", &start.trusted.to_string()])
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(theirs.as_fd().try_clone_to_owned()?))

@@ -17,9 +17,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use credential::policy::{Argon2Cost, Cost, Iterations, Salts};
+use credential::{
+    ChangedBy, DecoyKey, Identity, Label, Password, Policy, Realm, Record, Secret, Timestamp, derive,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use safefile::{Trust, Uid};
 use serde_json::Value;
+use store::StoreError;
+use store::secrets::{NewStore, SecretStore};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepostd");
@@ -84,6 +91,30 @@ impl Place {
     fn write(&self, text: &str) {
         fs::write(self.path("gatepost.toml"), text).unwrap();
         fs::set_permissions(self.path("gatepost.toml"), Permissions::from_mode(0o644)).unwrap();
+    }
+
+    /// A store with alice, whose password is "wonderland", and a Maildir of hers.
+    fn has_alice(&self) {
+        let path = self.path("store/secrets.redb");
+        let trust =
+            Trust::root().caller(Uid::effective()).trusted_user(safefile::Account::by_uid(Uid(KEEPER.1)));
+        let new = NewStore { decoy_key: DecoyKey::new([7; DecoyKey::OCTETS]), created: NOW };
+        let alice = alice();
+        SecretStore::create::<_, StoreError>(&path, &trust, new, |edit| edit.put(&alice).map(drop)).unwrap();
+        for directory in ["mail", "mail/alice@example.org"] {
+            fs::create_dir(self.path(directory)).unwrap();
+            fs::set_permissions(self.path(directory), Permissions::from_mode(0o700)).unwrap();
+            self.give(directory, FRONT.1);
+        }
+        for file in fs::read_dir(self.path("store")).unwrap() {
+            self.give(file.unwrap().path().to_str().unwrap(), KEEPER.1);
+        }
+    }
+
+    fn give(&self, name: &str, uid: u32) {
+        if is_root() {
+            chown(self.path(name), Some(uid), Some(uid)).unwrap();
+        }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -166,6 +197,60 @@ impl Drop for Daemon<'_> {
     }
 }
 
+fn alice() -> Record {
+    let few = Iterations::new(4096).unwrap();
+    let argon2id = Argon2Cost::new(64, 1, 1).unwrap();
+    let cost = Cost { argon2id, scram_sha_1: few, scram_sha_256: few, scram_sha_512: few };
+    let policy = Policy { keep: "argon2id".parse().unwrap(), cost };
+    let who = Identity::parse("alice", &Realm::prepare("example.org").unwrap()).unwrap();
+    let mut record = Record::new(who, NOW, ChangedBy::default());
+    let recipe = record.recipe(&Label::main(), &policy.cost, Salts::from_random([3; Salts::OCTETS]));
+    let password = Password::prepare(&Secret::copy_of(b"wonderland")).unwrap();
+    let verifiers = derive(policy.keep, record.identity(), &password, &recipe).unwrap();
+    record.renew(&Label::main(), verifiers, false, NOW).unwrap();
+    record
+}
+
+const NOW: Timestamp = Timestamp(1_800_000_000);
+
+/// A client of SMTP.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let mut client = Self(BufReader::new(stream));
+        assert!(client.hear().starts_with("220 "));
+        client
+    }
+
+    fn hear(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "closed after {reply}");
+            reply += &line;
+            if line.as_bytes()[3] == b' ' {
+                return reply;
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) -> String {
+        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        self.hear()
+    }
+
+    fn login(&mut self, response: &str) -> String {
+        self.say("EHLO client.example.org");
+        self.say(&format!("AUTH PLAIN {response}"))[..3].to_owned()
+    }
+}
+
+const RIGHT: &str = "AGFsaWNlAHdvbmRlcmxhbmQ=";
+const WRONG: &str = "AGFsaWNlAGd1ZXNz";
+
 fn process<'s>(status: &'s Value, role: &str) -> &'s Value {
     let processes = status["processes"].as_array().unwrap();
     processes.iter().find(|process| process["role"] == role).unwrap()
@@ -192,7 +277,7 @@ fn it_starts_says_how_it_is_and_ends() {
     assert_eq!(pid.trim().parse::<u32>().unwrap(), daemon.child.id());
     let mode = fs::metadata(place.path("run/control")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    TcpStream::connect(status["listening"][0].as_str().unwrap()).unwrap();
+    Client::connect(status["listening"][0].as_str().unwrap());
 
     let text = String::from_utf8(place.run(&["status"]).stdout).unwrap();
     assert!(text.contains("keeper     process "), "{text}");
@@ -388,5 +473,62 @@ fn the_control_socket_is_for_root_and_the_daemons_own_user() {
             assert!(!String::from_utf8_lossy(&said.stdout).contains("pid"), "{said:?}");
         }
     }
+    let _ = daemon.end();
+}
+
+#[test]
+fn who_has_a_password_sends_mail_and_who_has_none_does_not() {
+    let place = Place::new();
+    place.has_alice();
+    let text = "local_domains = [\"example.org\"]\n".to_owned() + &place.text();
+    place.write(&(text + "[auth]\nrealm = \"example.org\"\noptions = \"\"\n"));
+    let daemon = place.start();
+    daemon.until("store", |daemon| daemon.log().contains("the store is open"));
+    let address = daemon.status()["listening"][0].as_str().unwrap().to_owned();
+
+    let mut client = Client::connect(&address);
+    assert!(client.say("EHLO client.example.org").contains("AUTH "));
+    assert!(client.say("MAIL FROM:<alice@example.org>").starts_with("530 "));
+    assert_eq!(client.login(WRONG), "535");
+    assert_eq!(client.login(RIGHT), "235");
+    for (line, reply) in [
+        ("MAIL FROM:<alice@example.org>", "250 "),
+        ("RCPT TO:<alice@example.org>", "250 "),
+        ("DATA", "354 "),
+        ("Subject: test\r\n\r\nhello\r\n.", "250 "),
+        ("QUIT", "221 "),
+    ] {
+        let said = client.say(line);
+        assert!(said.starts_with(reply), "{line}: {said}\n{}", daemon.log());
+    }
+    let mailbox = place.path("mail/alice@example.org/new");
+    daemon.until("mail", |_| fs::read_dir(&mailbox).is_ok_and(|found| found.count() == 1));
+
+    kill(Pid::from_raw(daemon.pid("keeper").unwrap()), Signal::SIGKILL).unwrap();
+    daemon.until("login with the new keeper", |_| Client::connect(&address).login(RIGHT) == "235");
+    let (ended, log) = daemon.end();
+    assert!(ended.success(), "{log}");
+    for outcome in ["outcome=ok", "outcome=refused"] {
+        let line = format!(
+            "AUTH=server, relay=[127.0.0.1], authid=alice@example.org, mech=PLAIN, bits=0, {outcome}"
+        );
+        assert!(log.contains(&line), "{log}");
+    }
+    assert!(!log.contains("wonderland") && !log.contains("guess"), "{log}");
+}
+
+#[test]
+fn a_listener_that_a_reload_does_not_name_any_more_is_closed() {
+    let place = Place::new();
+    let second = "[[listen]]\naddress = \"127.0.0.1\"\nport = 0\nname = \"two\"\n";
+    // Two equal endpoints share a port; another address has its own.
+    place.write(&(place.text() + &second.replace("127.0.0.1", "127.0.0.2")));
+    let daemon = place.start();
+    let address = daemon.status()["listening"][1].as_str().unwrap().to_owned();
+    Client::connect(&address);
+    place.write(&place.text());
+    assert!(place.run(&["reload"]).status.success(), "{}", daemon.log());
+    daemon.until("closed port", |_| TcpStream::connect(&address).is_err());
+    Client::connect(daemon.status()["listening"][0].as_str().unwrap());
     let _ = daemon.end();
 }

@@ -73,6 +73,10 @@ fn of_itself(event: &Event<'_>) -> Line {
         Event::Configured(generation) => {
             line(Priority::Info, 9, "configured").with("generation", generation.0)
         }
+        Event::NotConfigured { generation, words } => {
+            let text = format!("the configuration is refused, the one before stays: {words}");
+            line(Priority::Error, 2, text).with("generation", generation.0)
+        }
         // The others have a client, and were looked at before.
         _ => line(Priority::Info, 14, ""),
     }
