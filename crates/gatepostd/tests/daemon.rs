@@ -532,3 +532,35 @@ fn a_listener_that_a_reload_does_not_name_any_more_is_closed() {
     Client::connect(daemon.status()["listening"][0].as_str().unwrap());
     let _ = daemon.end();
 }
+
+#[test]
+fn certificate_and_key_come_by_the_opener_and_only_while_they_are_safe() {
+    let place = Place::new();
+    let names = vec!["mail.example.org".to_owned()];
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+    let write = |name: &str, text: String, mode: u32| {
+        fs::write(place.path(name), text).unwrap();
+        fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    write("cert.pem", cert.pem(), 0o644);
+    write("key.pem", signing_key.serialize_pem(), 0o600);
+    let dir = place.dir.path().display().to_string();
+    place.write(&format!(
+        "{}[tls]\ncertificate = \"{dir}/cert.pem\"\nkey = \"{dir}/key.pem\"\n",
+        place.text()
+    ));
+    let daemon = place.start();
+    let address = daemon.status()["listening"][0].as_str().unwrap().to_owned();
+    let has_tls = || Client::connect(&address).say("EHLO client.example.org").contains("STARTTLS");
+    daemon.until("STARTTLS", |_| has_tls());
+
+    write("key.pem", signing_key.serialize_pem(), 0o644);
+    let said = place.run(&["reload"]);
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.code() == Some(78) && words.contains("key.pem: unsafe private-key"), "{words}");
+    assert_eq!(daemon.status()["generation"], 1);
+    write("key.pem", signing_key.serialize_pem(), 0o600);
+    assert!(place.run(&["reload"]).status.success(), "{}", daemon.log());
+    daemon.until("STARTTLS", |_| has_tls());
+    let _ = daemon.end();
+}
