@@ -1,7 +1,7 @@
 //! The opener's life: one loop, one thread, which waits for nobody in particular. What is to be done about processes is
 //! `supervise`'s to say; here it is done.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -61,6 +61,8 @@ struct Daemon {
     supervisor: Supervisor,
     keeper: Option<Worker>,
     front: Option<Worker>,
+    /// What was last said of a file that somebody asked for in vain.
+    complaints: HashMap<(Role, u16), Line>,
     started: Instant,
     ending: Option<Ending>,
 }
@@ -87,6 +89,7 @@ impl Daemon {
             supervisor: Supervisor::default(),
             keeper: None,
             front: None,
+            complaints: HashMap::new(),
             started: Instant::now(),
             ending: None,
         })
@@ -186,15 +189,25 @@ impl Daemon {
 
     fn open_for(&mut self, role: Role, request: u32, index: u16) {
         let (answer, complaint) = open::answer(&self.ground, role, request, index);
-        self.complain_of(role, complaint);
+        self.complain_of(role, index, complaint);
         let Answer { words, file } = answer;
         self.say(role, &words, file.as_ref().map(AsFd::as_fd));
     }
 
-    fn complain_of(&mut self, role: Role, complaint: Option<Line>) {
+    /// Files are asked for again and again: what was said of one is said once, until it is something else.
+    fn complain_of(&mut self, role: Role, index: u16, complaint: Option<Line>) {
+        let Some(line) = complaint else {
+            self.complaints.remove(&(role, index));
+            return;
+        };
+        let is_news = self.complaints.get(&(role, index)) != Some(&line);
         let worker = self.worker(role).as_mut();
-        let is_heard = worker.is_some_and(|worker| worker.may_be_complained_of(Instant::now()));
-        complaint.filter(|_| is_heard).iter().for_each(|line| self.journal.write(line));
+        if is_news && worker.is_some_and(|worker| worker.may_be_complained_of(Instant::now())) {
+            self.journal.write(&line);
+            if self.complaints.len() < MOST_COMPLAINTS {
+                self.complaints.insert((role, index), line);
+            }
+        }
     }
 
     fn reap(&mut self, role: Role) {
@@ -469,3 +482,4 @@ fn unknown_fault() -> Report {
 /// Below a second, so that its nanoseconds are all of it.
 const TICK: Duration = Duration::from_millis(999);
 const MOST_MESSAGES: usize = 64;
+const MOST_COMPLAINTS: usize = 256;

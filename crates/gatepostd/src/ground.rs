@@ -68,6 +68,14 @@ impl Ground {
         let accounts = config.daemon(&starter, &trusted_user, &HostAccounts).map_err(|faults| {
             Findings::of(faults.0.iter().map(|fault| Report::plain(Exit::CONFIG, fault)))
         })?;
+        let served = [
+            keeper::Settings::of(&config).err().map(|error| Report::new(Exit::CONFIG, "auth.realm", error)),
+            front::Settings::of(&config).err().map(|error| Report::plain(Exit::CONFIG, error)),
+        ];
+        let refused: Vec<_> = served.into_iter().flatten().collect();
+        if !refused.is_empty() {
+            return Err(Findings::of(refused));
+        }
         let base = starter.trust(&trusted_user);
         Ok(Self { config, text, accounts, starter, base })
     }

@@ -8,6 +8,7 @@
 //! | `worker`, `role` | a process as the opener holds it, and as it is itself |
 //! | `open`, `listen`, `made` | what is opened and made for others, and only for whom it belongs to |
 //! | `control`, `client` | the control socket, from both ends |
+//! | `check`, `queue` | what is asked of files, whether or not the daemon runs |
 //! | `journal`, `lines` | the log, and what stands in it |
 //!
 //! Absent: the network's octets, the store, and whatever root need not do. Entry points: [`main`] for the process, [`command`]
@@ -25,6 +26,7 @@ mod made;
 mod notify;
 mod open;
 mod options;
+mod queue;
 mod role;
 mod signals;
 mod supervise;
@@ -37,7 +39,7 @@ use cli::options::{Parsed, parse};
 use cli::{Exit, Io, Report};
 use safefile::Uid;
 
-use crate::options::{Command, Options};
+use crate::options::{Command, Options, QueueCommand};
 use crate::role::Start;
 
 pub use options::command;
@@ -63,6 +65,7 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
         None => daemon::run(&options.common),
         Some(Command::Check) => check::run(&options.common, io),
         Some(Command::Status(reaching)) => client::status(&options.common, reaching, io),
+        Some(Command::Queue(QueueCommand::List)) => queue::list(&options.common, io),
         Some(Command::Reload(reaching)) => client::reload(&options.common, reaching, io),
     }
 }

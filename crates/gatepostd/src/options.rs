@@ -58,8 +58,18 @@ pub(crate) enum Command {
     Check,
     /// Say how the running daemon is: its processes, since when they run, how often they were restarted
     Status(Reaching),
+    /// Look at the queue, whether or not the daemon runs
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Let the running daemon read its configuration again; one with faults is refused, and the one before stays
     Reload(Reaching),
+}
+
+/// What is to be seen of the queue.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Say for each message that waits: its name, size, since when, from whom and to whom
+    List,
 }
 
 /// How the running daemon is reached.

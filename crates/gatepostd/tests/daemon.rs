@@ -248,6 +248,20 @@ impl Client {
     }
 }
 
+/// The reply to the last line of a mail to another host.
+fn client_to_elsewhere(address: &str) -> String {
+    let mut client = Client::connect(address);
+    assert_eq!(client.login(RIGHT), "235");
+    let lines = [
+        "MAIL FROM:<alice@example.org>",
+        "RCPT TO:<bob@elsewhere.example>",
+        "DATA",
+        "Subject: x\r\n\r\nx\r\n.",
+    ];
+    let said = lines.map(|line| client.say(line));
+    said[3][..4].to_owned()
+}
+
 const RIGHT: &str = "AGFsaWNlAHdvbmRlcmxhbmQ=";
 const WRONG: &str = "AGFsaWNlAGd1ZXNz";
 
@@ -503,6 +517,11 @@ fn who_has_a_password_sends_mail_and_who_has_none_does_not() {
     }
     let mailbox = place.path("mail/alice@example.org/new");
     daemon.until("mail", |_| fs::read_dir(&mailbox).is_ok_and(|found| found.count() == 1));
+
+    assert_eq!(client_to_elsewhere(&address), "250 ");
+    let said = place.run(&["queue", "list"]);
+    let waiting = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(waiting.contains("to bob@elsewhere.example: waits for another host"), "{waiting}{said:?}");
 
     kill(Pid::from_raw(daemon.pid("keeper").unwrap()), Signal::SIGKILL).unwrap();
     daemon.until("login with the new keeper", |_| Client::connect(&address).login(RIGHT) == "235");
