@@ -68,11 +68,7 @@ impl Ground {
         let accounts = config.daemon(&starter, &trusted_user, &HostAccounts).map_err(|faults| {
             Findings::of(faults.0.iter().map(|fault| Report::plain(Exit::CONFIG, fault)))
         })?;
-        let served = [
-            keeper::Settings::of(&config).err().map(|error| Report::new(Exit::CONFIG, "auth.realm", error)),
-            front::Settings::of(&config).err().map(|error| Report::plain(Exit::CONFIG, error)),
-        ];
-        let refused: Vec<_> = served.into_iter().flatten().collect();
+        let refused = not_served(&config);
         if !refused.is_empty() {
             return Err(Findings::of(refused));
         }
@@ -175,6 +171,17 @@ fn unsafe_reports(audit: &Audit) -> impl Iterator<Item = Report> {
             finding: finding.clone(),
         })))
     })
+}
+
+/// What is right, and keeper or front cannot do: they would refuse it when it is in force already. The resolver is not asked
+/// for our name, for root has nothing to do with the network.
+fn not_served(config: &Config) -> Vec<Report> {
+    let named = config.host_name.clone().or_else(|| "host.invalid".parse().ok());
+    let config = Config { host_name: named, ..config.clone() };
+    let keeper = keeper::Settings::of(&config).err();
+    let front = front::Settings::of(&config).err();
+    let keeper = keeper.map(|error| Report::new(Exit::CONFIG, "auth.realm", error));
+    keeper.into_iter().chain(front.map(|error| Report::plain(Exit::CONFIG, error))).collect()
 }
 
 /// By whom this program was started.

@@ -583,3 +583,39 @@ fn certificate_and_key_come_by_the_opener_and_only_while_they_are_safe() {
     daemon.until("STARTTLS", |_| has_tls());
     let _ = daemon.end();
 }
+
+#[test]
+fn the_fronts_own_user_reaches_neither_store_nor_keeper_nor_control_socket() {
+    if !is_root() {
+        return;
+    }
+    let Ok(setpriv) = tests::need::peer("setpriv") else { return };
+    let place = Place::new();
+    place.has_alice();
+    let daemon = place.start();
+    let (keeper, uid) = (daemon.pid("keeper").unwrap(), FRONT.1);
+    let as_front = |arguments: &[&str]| {
+        let said = Command::new(&setpriv)
+            .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()])
+            .args(arguments)
+            .output()
+            .unwrap();
+        (said.status.success(), String::from_utf8_lossy(&said.stderr).into_owned())
+    };
+    assert!(as_front(&["ls", place.path("queue").to_str().unwrap()]).0, "its own");
+    for path in [
+        place.path("store/secrets.redb").display().to_string(),
+        format!("/proc/{keeper}/mem"),
+        format!("/proc/{keeper}/fd/0"),
+        format!("/proc/{}/mem", daemon.child.id()),
+    ] {
+        let (is_read, words) = as_front(&["head", "-c1", &path]);
+        assert!(!is_read && words.contains("ermission denied"), "{path}: {words}");
+    }
+    let (is_killed, _) = as_front(&["kill", "-9", &keeper.to_string()]);
+    assert!(!is_killed);
+    let config = place.path("gatepost.toml");
+    let (is_told, words) = as_front(&[PROGRAM, "status", "--config", config.to_str().unwrap()]);
+    assert!(!is_told && words.contains("ermission denied"), "{words}");
+    let _ = daemon.end();
+}
