@@ -41,9 +41,10 @@ impl Settings {
                 relay_domains: names(config.relay_domains.clone()),
                 trusted: trusted(&config.auth),
             },
-            received_user: match config.submission.received_user {
-                true => ReceivedUserRule::Shown,
-                false => ReceivedUserRule::Hidden,
+            received_user: if config.submission.received_user {
+                ReceivedUserRule::Shown
+            } else {
+                ReceivedUserRule::Hidden
             },
             common_name: if config.tls.common_name { CommonName::Counts } else { CommonName::Ignored },
             connections_per_address: config.throttle.max_connections_per_address,
