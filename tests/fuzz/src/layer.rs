@@ -7,11 +7,12 @@ const MOST: u32 = 1024;
 
 /// What packets hold does not depend on the pieces that they come in; without the keys nothing is ever taken for a packet;
 /// whatever is sent arrives.
-pub(super) fn run(protection: Protection, octets: &[u8]) {
+pub(super) fn run(protection: Protection, octets: &[u8]) -> bool {
     let at_once = of_number(protection, 1).unwrap.unwrap(octets);
     let size = octets.first().map_or(1, |octet| usize::from(octet % 7) + 1);
     let mut receiver = of_number(protection, 1).unwrap;
     let pieces: Result<Vec<_>, _> = octets.chunks(size).map(|piece| receiver.unwrap(piece)).collect();
+    let is_good = at_once.is_ok();
     match (at_once, pieces) {
         (Ok(text), Ok(pieces)) => {
             assert!(text.len() <= octets.len(), "{} octets out of {}", text.len(), octets.len());
@@ -22,6 +23,7 @@ pub(super) fn run(protection: Protection, octets: &[u8]) {
     }
     strangers(protection, octets);
     there_and_back(protection, octets);
+    is_good && !receiver.is_amid_packet()
 }
 
 /// With other keys there is a fault, or nothing was whole yet.
@@ -29,7 +31,11 @@ fn strangers(protection: Protection, octets: &[u8]) {
     let mut receiver = of_number(protection, 2).unwrap;
     if let Ok(text) = receiver.unwrap(octets) {
         assert!(text.is_empty(), "taken without the keys: {text:?}");
-        assert_eq!(receiver.is_amid_packet(), !octets.is_empty(), "an empty packet was taken without the keys");
+        assert_eq!(
+            receiver.is_amid_packet(),
+            !octets.is_empty(),
+            "an empty packet was taken without the keys"
+        );
     }
 }
 

@@ -17,11 +17,12 @@ thread_local! {
 
 /// Nobody gets in without the password but by EXTERNAL and as nobody; nor, where the server's nonce counts, by what was
 /// said in another exchange.
-pub(super) fn run(mechanism: Mechanism, octets: &[u8]) {
+pub(super) fn run(mechanism: Mechanism, octets: &[u8]) -> bool {
     let said: Vec<&[u8]> = octets.split(|octet| *octet == BETWEEN).collect();
     SITES.with(|[site, other]| {
-        if let Some(outcome) = hear(&mut site.borrow_mut(), mechanism, &said, dice(2)) {
-            look_at(mechanism, &outcome);
+        let outcome = hear(&mut site.borrow_mut(), mechanism, &said, dice(2));
+        if let Some(outcome) = &outcome {
+            look_at(mechanism, outcome);
         }
         if !matches!(mechanism, Mechanism::External | Mechanism::Anonymous) {
             let outcome = hear(&mut other.borrow_mut(), mechanism, &said, dice(2));
@@ -31,7 +32,8 @@ pub(super) fn run(mechanism: Mechanism, octets: &[u8]) {
                 assert!(outcome.is_none(), "let in by what another exchange was: {outcome:?}");
             }
         }
-    });
+        outcome.is_some()
+    })
 }
 
 /// One connection after the other, as long as they go well and there is something to say. Gives the last outcome.

@@ -3,7 +3,7 @@
 //!
 //! A seed of an exchange is what the other side says, message by message, with an octet 0xFF between: no UTF-8 has it, so
 //! that real messages can be written down as they are. A server reads an empty first message as "no initial response" and
-//! `=` as an empty one (RFC 4954, section 4); what is left when an exchange has ended well begins another. To a client the
+//! `=` as an empty one (RFC 4954, section 4). What is left when an exchange has ended well begins another. To a client the
 //! first octet of each message says what it is:
 //!
 //! | octet | what follows |
@@ -61,11 +61,11 @@ impl Target {
         Self::all().into_iter().find(|target| target.to_string() == name)
     }
 
-    /// Takes these octets.
+    /// Takes these octets, and tells whether it all went well: a login, or packets and nothing else.
     ///
     /// # Panics
     /// Where somebody is let in or believed who must not be, or something grows without bound: that is what is looked for.
-    pub(crate) fn run(self, octets: &[u8]) {
+    pub(crate) fn run(self, octets: &[u8]) -> bool {
         match self {
             Self::Server(mechanism) => server::run(mechanism, octets),
             Self::Client(mechanism) => client::run(mechanism, octets),
@@ -92,4 +92,3 @@ fn look_at_failure(failure: &impl fmt::Display) {
     assert!(!shown.chars().any(char::is_control), "a control character in {shown:?}");
     assert!(shown.len() < 4096, "a failure of {} octets", shown.len());
 }
-

@@ -1,11 +1,14 @@
 //! The seeds: a real exchange for each target, the RFCs' examples, and what is malformed in a way that comes far.
 
-use credential::Mechanism;
+use std::sync::Arc;
+
+use credential::{Mechanism, Secret};
 use sasl::layer::Protection;
+use sasl::{client, server};
 
 use crate::targets::layer::of_number;
 use crate::targets::{BETWEEN, PASSWORD, Target, USER};
-use crate::world::{Site, client_settings, exchange, tls};
+use crate::world::{Ended, Site, client_settings, dice, exchange, tls};
 
 /// A seed: its target, its name, its octets.
 type Seed = (Target, &'static str, Vec<u8>);
@@ -17,9 +20,20 @@ pub(crate) fn all() -> Vec<Seed> {
 /// What passes when our own two sides, or the two halves of a layer, talk to each other.
 fn real(target: Target) -> Vec<Seed> {
     match target {
-        Target::Server(Mechanism::DigestMd5) | Target::Client(Mechanism::DigestMd5) => Vec::new(),
-        Target::Server(mechanism) => vec![(target, "real", said_by_client(mechanism))],
-        Target::Client(mechanism) if mechanism.has_server() => vec![(target, "real", said_by_server(mechanism))],
+        Target::Server(mechanism) => {
+            let mut seeds = vec![(target, "real", said_by_client(mechanism, &[login(mechanism)]))];
+            if mechanism == Mechanism::DigestMd5 {
+                seeds.push((target, "real-twice", said_by_client(mechanism, &digest_md5_twice())));
+            }
+            seeds
+        }
+        Target::Client(mechanism) if mechanism.has_server() => {
+            let mut seeds = vec![(target, "real", said_by_server(mechanism, &[login(mechanism)]))];
+            if mechanism == Mechanism::DigestMd5 {
+                seeds.push((target, "real-twice", said_by_server(mechanism, &digest_md5_twice())));
+            }
+            seeds
+        }
         Target::Client(_) => Vec::new(),
         Target::Layer(protection) => {
             let packets = packets(protection);
@@ -29,33 +43,69 @@ fn real(target: Target) -> Vec<Seed> {
     }
 }
 
-/// Every message of one login, and whether the server speaks first.
-fn login(mechanism: Mechanism) -> (Vec<Vec<u8>>, bool) {
+/// The messages of one login, the client's and the server's in turn.
+type Login = Vec<Vec<u8>>;
+
+fn login(mechanism: Mechanism) -> Login {
+    let (_, ended) = log_in(mechanism);
+    ended.messages
+}
+
+fn log_in(mechanism: Mechanism) -> (Site, Ended) {
     let mut site = Site::new().with_user(USER, PASSWORD);
     let settings = client_settings(mechanism, USER, None);
     let ended = exchange(&mut site, mechanism, &settings, PASSWORD.as_bytes(), [&tls(), &tls()], |_, _| {});
     assert!(ended.server.is_ok() && ended.client.is_ok(), "{mechanism}: {ended:?}");
-    (ended.messages, matches!(mechanism, Mechanism::Login | Mechanism::CramMd5 | Mechanism::DigestMd5))
+    (site, ended)
 }
 
-fn said_by_client(mechanism: Mechanism) -> Vec<u8> {
-    let (messages, server_first) = login(mechanism);
-    let said = messages.iter().skip(usize::from(server_first)).step_by(2).map(Vec::as_slice);
-    let mut said: Vec<&[u8]> = said.collect();
-    if server_first {
-        said.insert(0, b"");
-    } else if said[0].is_empty() {
-        said[0] = b"=";
+/// A login, and another by one message (RFC 2831, section 2.2).
+fn digest_md5_twice() -> Vec<Login> {
+    let (mut site, first) = log_in(Mechanism::DigestMd5);
+    site.tickets.extend(first.server.unwrap().ticket);
+    let settings = Arc::new(client_settings(Mechanism::DigestMd5, USER, None));
+    let ticket = first.client.unwrap().ticket.unwrap();
+    let client::Step::Secret(asked) = client::resume(ticket, &settings, &tls(), dice(1)) else { panic!() };
+    let client::Step::Send { octets, .. } = asked.supply(&Secret::copy_of(PASSWORD.as_bytes())) else {
+        panic!()
+    };
+    let response = octets.unwrap().to_vec();
+    let step = server::begin(Mechanism::DigestMd5, Some(&response), &site.settings, &tls(), dice(2));
+    let server::Step::Challenge { octets, next } = site.settle(step) else { panic!() };
+    assert!(next.is_last(), "asked for more: {}", octets.escape_ascii());
+    vec![first.messages, vec![response, octets, Vec::new()]]
+}
+
+fn said_by_client(mechanism: Mechanism, logins: &[Login]) -> Vec<u8> {
+    let mut said = Vec::new();
+    for (number, messages) in logins.iter().enumerate() {
+        let server_first = number == 0 && is_server_first(mechanism);
+        if server_first {
+            said.push(Vec::new());
+        }
+        let spoken = messages.iter().skip(usize::from(server_first)).step_by(2).cloned();
+        let start = said.len();
+        said.extend(spoken);
+        if said[start].is_empty() {
+            said[start] = b"=".to_vec();
+        }
     }
     said.join(&BETWEEN)
 }
 
-fn said_by_server(mechanism: Mechanism) -> Vec<u8> {
-    let (messages, server_first) = login(mechanism);
-    let said = messages.iter().skip(usize::from(!server_first)).step_by(2);
-    let mut said: Vec<Vec<u8>> = said.map(|challenge| [b"+", challenge.as_slice()].concat()).collect();
-    said.push(b".".to_vec());
+fn said_by_server(mechanism: Mechanism, logins: &[Login]) -> Vec<u8> {
+    let mut said = Vec::new();
+    for (number, messages) in logins.iter().enumerate() {
+        let server_first = number == 0 && is_server_first(mechanism);
+        let spoken = messages.iter().skip(usize::from(!server_first)).step_by(2);
+        said.extend(spoken.map(|challenge| [b"+", challenge.as_slice()].concat()));
+        said.push(b".".to_vec());
+    }
     said.join(&BETWEEN)
+}
+
+fn is_server_first(mechanism: Mechanism) -> bool {
+    matches!(mechanism, Mechanism::Login | Mechanism::CramMd5 | Mechanism::DigestMd5)
 }
 
 fn packets(protection: Protection) -> Vec<u8> {
@@ -126,11 +176,9 @@ const WRITTEN: &[Written] = &[
     (
         "sasl_server_digest_md5",
         "again",
-        &[
-            "username=\"user\",realm=\"example.org\",nonce=\"x\",nc=00000002,cnonce=\"y\\\"\",qop=auth-conf,\
+        &["username=\"user\",realm=\"example.org\",nonce=\"x\",nc=00000002,cnonce=\"y\\\"\",qop=auth-conf,\
              cipher=rc4,maxbuf=4096,digest-uri=\"smtp/mail.example.org\",\
-             response=d388dad90d4bbd760a152321f2143af7,authzid=\"boss\"",
-        ],
+             response=d388dad90d4bbd760a152321f2143af7,authzid=\"boss\""],
     ),
     // RFC 5802, section 5.
     (
@@ -170,7 +218,11 @@ const WRITTEN: &[Written] = &[
         ],
     ),
     ("sasl_server_scram_sha_256", "downgrade", &["y,,n=user,r=x"]),
-    ("sasl_server_scram_sha_256", "escapes", &["n,a=bo=2Css=3D,n=us=2Cer,r=x,x=extension", "c=biws,r=x,p=AAAA"]),
+    (
+        "sasl_server_scram_sha_256",
+        "escapes",
+        &["n,a=bo=2Css=3D,n=us=2Cer,r=x,x=extension", "c=biws,r=x,p=AAAA"],
+    ),
     ("sasl_server_scram_sha_256", "mandatory", &["n,,m=x,n=user,r=x"]),
     ("sasl_client_scram_sha_256", "error", &["+r=x,s=eA==,i=1", "+e=invalid-proof,x=y", "-"]),
     ("sasl_client_scram_sha_256", "too-early", &["."]),
@@ -189,5 +241,9 @@ const WRITTEN: &[Written] = &[
         &["+{\"status\":\"invalid_token\",\"scope\":\"example_scope\"}", "-"],
     ),
     ("sasl_client_xoauth2", "accepted", &["."]),
-    ("sasl_client_xoauth2", "refused", &["+{\"status\":\"401\",\"schemes\":\"bearer\"}\r\n\u{9b}", "+again", "."]),
+    (
+        "sasl_client_xoauth2",
+        "refused",
+        &["+{\"status\":\"401\",\"schemes\":\"bearer\"}\r\n\u{9b}", "+again", "."],
+    ),
 ];
