@@ -6,7 +6,10 @@
 //! `GATEPOST_MAKE_CORPUS=1 cargo test -p sasl --test replay`, and without that replays them, whole and damaged. How a seed is
 //! written stands in `targets.rs`. A file that made a target fail is put beside them, once what it found is mended.
 
+use std::sync::OnceLock;
+
 use mapfile::{Format, Limits};
+use targets::Target;
 
 // Both are compiled into a test of `sasl`, too.
 #[path = "targets.rs"]
@@ -15,12 +18,13 @@ mod targets;
 #[path = "../../../crates/sasl/tests/sasl/world.rs"]
 mod world;
 
-/// What the SASL target of a name does.
+/// What the SASL target of a name does; a program has one.
 ///
 /// # Panics
 /// Where somebody is let in or believed who must not be: that is what the fuzzer is to find.
 pub fn sasl(name: &str, octets: &[u8]) {
-    targets::Target::named(name).expect("a target").run(octets);
+    static TARGET: OnceLock<Target> = OnceLock::new();
+    TARGET.get_or_init(|| Target::named(name).expect("a target")).run(octets);
 }
 
 /// A program of `src/bin`, whose name says what it does.
