@@ -1,12 +1,14 @@
 //! What the transport can attest: how strong it is, who the client is, and what an exchange may be bound to. How the
 //! data are got from TLS is the matter of whoever has the connection.
 
-/// The transport below an exchange.
+use std::sync::Arc;
+
+/// The transport below an exchange. Every exchange over it has a copy, which costs next to nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Channel {
     ssf: u32,
-    identity: Option<String>,
-    bindings: Vec<ChannelBinding>,
+    identity: Option<Arc<str>>,
+    bindings: Arc<Vec<ChannelBinding>>,
 }
 
 /// Something that names one TLS connection, and which both its ends know (RFC 5056).
@@ -44,16 +46,17 @@ impl Channel {
     /// With an identity that the layer has verified, for EXTERNAL.
     #[must_use]
     pub fn with_identity(mut self, identity: impl Into<String>) -> Self {
-        self.identity = Some(identity.into());
+        self.identity = Some(identity.into().into());
         self
     }
 
     /// With something that an exchange may be bound to.
     #[must_use]
     pub fn with_binding(mut self, kind: BindingKind, data: impl Into<Vec<u8>>) -> Self {
-        self.bindings.retain(|binding| binding.kind != kind);
-        self.bindings.push(ChannelBinding { kind, data: data.into() });
-        self.bindings.sort_by_key(|binding| binding.kind);
+        let bindings = Arc::make_mut(&mut self.bindings);
+        bindings.retain(|binding| binding.kind != kind);
+        bindings.push(ChannelBinding { kind, data: data.into() });
+        bindings.sort_by_key(|binding| binding.kind);
         self
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn serve(hash: ScramHash, name: Binding, start: &Start<'_>, initial: 
         nonce: message::nonce(&start.entropy),
     };
     match initial {
-        Some(first) => Box::new(exchange).respond(first),
+        Some(first) => Step::of(exchange.read(first)),
         None => Step::challenge([], exchange),
     }
 }
@@ -100,10 +100,9 @@ impl ExpectClientFirst {
             name: self.name,
             authorization: authorization.transpose()?.flatten(),
             binding: message::binding(first.header.text, channel),
-            first_bare: first.bare.to_owned(),
-            client_nonce: first.nonce.to_owned(),
+            said: begin_auth_message(first.bare),
+            nonce: [first.nonce, &self.nonce].concat(),
             identity: identity.clone(),
-            nonce: self.nonce,
         };
         Ok(Step::lookup(identity, exchange))
     }
@@ -130,10 +129,22 @@ struct ExpectRecord {
     authorization: Option<AuthorizationId>,
     /// What `c=` will have to hold.
     binding: Vec<u8>,
-    first_bare: String,
-    client_nonce: String,
+    /// Both parts.
     nonce: String,
+    /// AuthMessage, as far as it has come.
+    said: String,
 }
+
+/// AuthMessage begins with what the client has said (RFC 5802, section 3); two messages will follow.
+fn begin_auth_message(first_bare: &str) -> String {
+    let mut said = String::with_capacity(first_bare.len() + AUTH_MESSAGE);
+    said.push_str(first_bare);
+    said.push(',');
+    said
+}
+
+/// About as much as server-first-message and client-final-message-without-proof have.
+const AUTH_MESSAGE: usize = 256;
 
 impl Resolve for ExpectRecord {
     fn resolve(self: Box<Self>, answer: &Answer<'_>) -> Step {
@@ -141,16 +152,17 @@ impl Resolve for ExpectRecord {
             Ok(keys) => keys,
             Err(failure) => return Step::Failed(failure),
         };
-        let first = message::server_first([&self.client_nonce, &self.nonce], &keys.salt, keys.iterations);
-        let said = format!("{},{first},", self.first_bare);
-        let nonce = self.client_nonce + &self.nonce;
+        let first = message::server_first(&self.nonce, &keys.salt, keys.iterations);
+        let mut said = self.said;
+        said.push_str(&first);
+        said.push(',');
         let next = ExpectClientFinal {
             hash: self.hash,
             name: self.name,
             identity: self.identity,
             authorization: self.authorization,
             binding: self.binding,
-            nonce,
+            nonce: self.nonce,
             said,
             keys,
         };

@@ -258,15 +258,14 @@ pub fn verify(answer: &Answer<'_>, password: &Secret) -> Result<Result<Label, Fa
 
 /// Sends the last word of an exchange, to which the client answers with nothing (RFC 4422, section 3.6).
 pub(crate) fn finish(octets: impl Into<Vec<u8>>, outcome: Outcome) -> Step {
-    Step::challenge(octets, AwaitEmpty(Box::new(outcome)))
+    Step::challenge(octets, outcome)
 }
 
-struct AwaitEmpty(Box<Outcome>);
-
-impl Respond for AwaitEmpty {
+/// How an exchange has ended waits for the empty answer to its last word.
+impl Respond for Outcome {
     fn respond(self: Box<Self>, octets: &[u8]) -> Step {
         if octets.is_empty() {
-            Step::Done(self.0)
+            Step::Done(self)
         } else {
             Step::Failed(Failure::Malformed("response to the last challenge is not empty"))
         }

@@ -1,6 +1,9 @@
 //! The four messages of SCRAM (RFC 5802, section 7), read and written. All are text of `attribute=value` parts with commas
 //! between, in a fixed order; what is not in its place is refused, and extensions at the end are passed over.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use zeroize::Zeroizing;
 
 use crate::channel::ChannelBinding;
@@ -44,7 +47,7 @@ pub(super) struct Header<'a> {
     pub(super) text: &'a str,
     pub(super) flag: Flag<'a>,
     /// `a=`: whom to act for.
-    pub(super) authorization: Option<String>,
+    pub(super) authorization: Option<Cow<'a, str>>,
 }
 
 /// `gs2-cbind-flag`.
@@ -64,7 +67,7 @@ pub(super) struct ClientFirst<'a> {
     pub(super) header: Header<'a>,
     /// What is signed.
     pub(super) bare: &'a str,
-    pub(super) username: String,
+    pub(super) username: Cow<'a, str>,
     pub(super) nonce: &'a str,
 }
 
@@ -193,14 +196,14 @@ pub(super) fn client_first_bare(username: &str, nonce: &str) -> String {
 }
 
 /// Writes a `server-first-message`.
-pub(super) fn server_first(nonces: [&str; 2], salt: &[u8], iterations: u32) -> String {
-    let mut text = String::with_capacity(128);
+pub(super) fn server_first(nonce: &str, salt: &[u8], iterations: u32) -> String {
+    let mut text = String::with_capacity(nonce.len() + salt.len() * 4 / 3 + 24);
     text.push_str("r=");
-    text.extend(nonces);
+    text.push_str(nonce);
     text.push_str(",s=");
     push_base64(&mut text, salt);
-    text.push_str(",i=");
-    text.push_str(&iterations.to_string());
+    // A String takes everything.
+    let _ = write!(text, ",i={iterations}");
     text
 }
 

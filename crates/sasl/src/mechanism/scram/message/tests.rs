@@ -10,7 +10,7 @@ fn a_client_first_message_has_its_parts_in_order() {
         let first = ClientFirst::parse(text).unwrap();
         assert_eq!(first.header.flag, flag, "{text}");
         assert_eq!(first.header.authorization.as_deref(), authorization, "{text}");
-        assert_eq!((first.username.as_str(), first.nonce), (username, nonce), "{text}");
+        assert_eq!((&*first.username, first.nonce), (username, nonce), "{text}");
         assert_eq!(format!("{}{}", first.header.text, first.bare), text);
     }
 }
