@@ -135,11 +135,20 @@ impl Protection {
         };
         max_buffer.saturating_sub(taken + 4)
     }
+
+    /// Whether messages of a sensible length fit into a packet of `max_buffer` octets: a peer that asks for less would have
+    /// us send many times what there is to say.
+    pub(crate) const fn has_room(self, max_buffer: u32) -> bool {
+        self.room(max_buffer) >= LEAST_ROOM
+    }
 }
 
+/// The shortest message that a packet has to have room for, in octets.
+const LEAST_ROOM: u32 = 64;
+
 impl Layers {
-    /// The least size of a packet in which something fits, whatever the layer.
-    pub const LEAST_BUFFER: u32 = 32;
+    /// The least size of a packet in which a message of 64 octets fits, whatever the layer.
+    pub const LEAST_BUFFER: u32 = 93;
 
     /// The greatest size of a packet that Cyrus SASL lets a peer ask for (24 bits of length).
     pub const MOST_BUFFER: u32 = 0xff_ffff;
@@ -251,7 +260,7 @@ impl LayerKeys {
     }
 
     fn is_sane(&self) -> bool {
-        let fits = |size| self.protection.room(size) > 0 && size <= Layers::MOST_BUFFER;
+        let fits = |size| self.protection.has_room(size) && size <= Layers::MOST_BUFFER;
         fits(self.max_sent) && fits(self.max_received)
     }
 }

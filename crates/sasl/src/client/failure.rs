@@ -2,6 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use credential::Mechanism;
+
+use crate::requirement::LeftOut;
+
 /// Why an exchange failed. Nothing in it was derived from the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -34,6 +38,9 @@ pub enum Failure {
     /// The server did not agree to what the exchange has to have.
     #[error("server does not agree to what is required: {0}")]
     Unmet(&'static str),
+    /// The settings do not allow the mechanism.
+    #[error("{0} is ruled out: {1}")]
+    RuledOut(Mechanism, LeftOut),
     /// Something that the mechanism has no way to say.
     #[error("the mechanism cannot carry {0}")]
     Unsayable(&'static str),

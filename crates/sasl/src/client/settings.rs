@@ -75,9 +75,9 @@ pub struct Choice {
 /// Whether somebody may have taken the -PLUS form out of the server's list (RFC 5802, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Downgrade {
-    /// There is nothing to bind to, or the -PLUS form was there (flag `n`).
+    /// There is nothing to bind to, or a -PLUS form was there (flag `n`).
     No,
-    /// We could have bound, and were not offered to (flag `y`): the server shall say if it did.
+    /// We could have bound, and were offered no -PLUS form of any hash (flag `y`): the server shall say if it did.
     Perhaps,
 }
 
@@ -113,11 +113,16 @@ impl Settings {
     }
 
     fn why_not(&self, mechanism: Mechanism, offered: MechanismSet, channel: &Channel) -> Option<LeftOut> {
+        if self.mechanisms.contains(mechanism) && !offered.contains(mechanism) {
+            return Some(LeftOut::NotOffered);
+        }
+        self.rules_out(mechanism, channel)
+    }
+
+    /// Why a mechanism is not to be used over a channel, whatever the server offers.
+    pub(crate) fn rules_out(&self, mechanism: Mechanism, channel: &Channel) -> Option<LeftOut> {
         if !self.mechanisms.contains(mechanism) {
             return Some(LeftOut::NotConfigured);
-        }
-        if !offered.contains(mechanism) {
-            return Some(LeftOut::NotOffered);
         }
         if Means::of(mechanism) != self.means {
             return Some(LeftOut::OtherMeans);
@@ -168,12 +173,9 @@ impl Means {
 }
 
 fn downgrade(mechanism: Mechanism, offered: MechanismSet, channel: &Channel) -> Downgrade {
+    let offers_plus = offered.iter().any(|offer| matches!(offer, Mechanism::ScramPlus(_)));
     match mechanism {
-        Mechanism::Scram(hash)
-            if channel.best_binding().is_some() && !offered.contains(Mechanism::ScramPlus(hash)) =>
-        {
-            Downgrade::Perhaps
-        }
+        Mechanism::Scram(_) if channel.best_binding().is_some() && !offers_plus => Downgrade::Perhaps,
         _ => Downgrade::No,
     }
 }

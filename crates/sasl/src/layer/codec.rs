@@ -146,6 +146,13 @@ impl Wrap {
     }
 }
 
+/// Enough for all that may still come out, once something does, so that the text never grows and leaves itself behind.
+fn make_room(plain: &mut Vec<u8>, most: usize) {
+    if plain.capacity() == 0 {
+        plain.reserve_exact(most);
+    }
+}
+
 impl Unwrap {
     #[expect(clippy::expect_used, reason = "the ciphers are keyed with slices of the length that each has")]
     fn new(keys: &LayerKeys) -> Self {
@@ -167,8 +174,7 @@ impl Unwrap {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        // Enough for all that may come out, so that it never grows and leaves text behind.
-        let mut plain = Zeroizing::new(Vec::with_capacity(self.held.len() + octets.len()));
+        let mut plain = Zeroizing::default();
         match self.take(octets, &mut plain) {
             Ok(()) => Ok(plain),
             Err(fault) => {
@@ -189,6 +195,7 @@ impl Unwrap {
             if self.held.is_empty()
                 && let Some((packet, rest)) = self.whole(octets)?
             {
+                make_room(plain, octets.len());
                 self.open(packet, plain)?;
                 octets = rest;
                 continue;
@@ -196,7 +203,10 @@ impl Unwrap {
             octets = self.hold(octets)?;
             let held = std::mem::take(&mut self.held);
             match self.whole(&held)? {
-                Some((packet, _)) => self.open(packet, plain)?,
+                Some((packet, _)) => {
+                    make_room(plain, held.len() + octets.len());
+                    self.open(packet, plain)?;
+                }
                 None => self.held = held,
             }
         }

@@ -103,6 +103,11 @@ pub(crate) trait Respond: Send {
     fn is_last(&self) -> bool {
         false
     }
+
+    /// Whether the response will be held against something that has to be derived first.
+    fn is_costly(&self) -> bool {
+        false
+    }
 }
 
 /// What a mechanism does with a record.
@@ -142,6 +147,12 @@ impl AwaitResponse {
     pub fn is_last(&self) -> bool {
         self.0.is_last()
     }
+
+    /// Whether [`respond`](Self::respond) will derive keys, which costs time by intent: SCRAM in a store that keeps clear
+    /// text alone. Whoever drives many exchanges does so where it may take its time.
+    pub fn is_costly(&self) -> bool {
+        self.0.is_costly()
+    }
 }
 
 impl AwaitRecord {
@@ -151,17 +162,17 @@ impl AwaitRecord {
         match self.0 {
             Waiting::Record(exchange) => exchange.resolve(answer),
             Waiting::Verdict(candidate) => match verify(answer, &candidate.password) {
-                Ok(verdict) => AwaitVerdict(candidate).judge(verdict),
+                Ok(verdict) => AwaitVerdict(candidate.of(answer.record)).judge(verdict),
                 Err(error) => Step::Failed(error.into()),
             },
         }
     }
 
     /// Where the exchange has come to a password to check, hands that check to the caller, who may put it into a queue or
-    /// remember passwords that were right. Otherwise gives the exchange back.
-    pub fn into_password(self) -> Result<AwaitVerdict, Self> {
+    /// remember passwords that were right. Otherwise gives the exchange back. `record`: what was found.
+    pub fn into_password(self, record: Option<&Record>) -> Result<AwaitVerdict, Self> {
         match self.0 {
-            Waiting::Verdict(candidate) => Ok(AwaitVerdict(candidate)),
+            Waiting::Verdict(candidate) => Ok(AwaitVerdict(candidate.of(record))),
             Waiting::Record(_) => Err(self),
         }
     }
@@ -184,6 +195,14 @@ impl AwaitVerdict {
             })),
             Err(failure) => Step::Failed(failure),
         }
+    }
+}
+
+impl Candidate {
+    /// In the spelling of the record, which rules and logs go by.
+    fn of(self, record: Option<&Record>) -> Self {
+        let identity = record.map_or(self.identity, |record| record.identity().clone());
+        Self { identity, ..self }
     }
 }
 
@@ -239,6 +258,12 @@ impl Step {
 }
 
 impl Answer<'_> {
+    /// The identity in the spelling of the record, which rules and logs go by: a client may have written its realm in
+    /// another case.
+    pub(crate) fn identity(&self, looked_up: Identity) -> Identity {
+        self.record.map_or(looked_up, |record| record.identity().clone())
+    }
+
     /// Why nobody can log in by this record whatever he sends; where somebody could, `otherwise`.
     pub(crate) fn failure_or(&self, otherwise: Failure) -> Failure {
         let Some(record) = self.record else { return Failure::NoSuchUser };
