@@ -127,8 +127,8 @@ struct ExpectRecord {
     name: Binding,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    /// What `c=` will have to hold.
-    binding: Vec<u8>,
+    /// What `c=` will have to be.
+    binding: String,
     /// Both parts.
     nonce: String,
     /// AuthMessage, as far as it has come.
@@ -175,7 +175,7 @@ struct ExpectClientFinal {
     name: Binding,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    binding: Vec<u8>,
+    binding: String,
     /// Both parts.
     nonce: String,
     /// AuthMessage, as far as it has come.
@@ -197,7 +197,7 @@ impl ExpectClientFinal {
         if last.nonce != nonce {
             return Err(Failure::Nonce);
         }
-        if *last.binding != binding {
+        if last.binding != binding {
             return Err(Failure::Binding);
         }
         let proof = ScramKey::from_octets(hash, &last.proof)
@@ -254,7 +254,7 @@ struct ExpectServerFirst {
     nonce: String,
     first_bare: String,
     /// What `c=` holds.
-    binding: Vec<u8>,
+    binding: String,
 }
 
 impl Receive for ExpectServerFirst {
