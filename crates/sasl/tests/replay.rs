@@ -1,6 +1,7 @@
 //! The corpus of the fuzz targets, whole and damaged, through the same functions that the fuzzer calls; and how it is made.
 #![allow(clippy::disallowed_methods, reason = "the corpus is read where it lies")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails in a test is to be seen")]
+#![allow(clippy::print_stderr, reason = "what made a test fail is to be told")]
 
 #[path = "replay/corpus.rs"]
 mod corpus;

@@ -1,10 +1,7 @@
 //! What a fuzzer does with octets that claim to be a file, or what the other side of an exchange says: everything that a
 //! program could do with them.
 //!
-//! The seeds of the `map_` targets are the fixtures of the maps. Those of the `sasl_` targets lie in `corpus`, a directory
-//! for each; `crates/sasl/tests/replay.rs` makes them (real exchanges, the RFCs' examples, what is malformed) with
-//! `GATEPOST_MAKE_CORPUS=1 cargo test -p sasl --test replay`, and without that replays them, whole and damaged. How a seed is
-//! written stands in `targets.rs`. A file that made a target fail is put beside them, once what it found is mended.
+//! Where seeds come from stands in `README.md`, how one is written in `targets.rs`.
 
 use std::sync::OnceLock;
 

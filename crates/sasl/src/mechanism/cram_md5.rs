@@ -1,5 +1,6 @@
 //! CRAM-MD5 (RFC 2195): the server sends a challenge, the client the HMAC-MD5 of it under the password.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use credential::verifier::CramMd5;
@@ -25,7 +26,10 @@ fn challenge(entropy: &[u8; 32], host: &str) -> Vec<u8> {
     let number = |range: std::ops::Range<usize>| {
         entropy[range].iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet))
     };
-    format!("<{}.{}@{host}>", number(0..8), number(8..16)).into_bytes()
+    let mut text = String::with_capacity(2 * 20 + host.len() + 4);
+    // A String takes everything.
+    let _ = write!(text, "<{}.{}@{host}>", number(0..8), number(8..16));
+    text.into_bytes()
 }
 
 struct ExpectResponse {

@@ -125,8 +125,8 @@ struct ExpectRecord {
     name: Name,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    /// What `c=` will have to hold.
-    binding: Vec<u8>,
+    /// What `c=` will have to be.
+    binding: String,
     /// Both parts.
     nonce: String,
     /// AuthMessage, as far as it has come.
@@ -173,7 +173,7 @@ struct ExpectClientFinal {
     name: Name,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    binding: Vec<u8>,
+    binding: String,
     /// Both parts.
     nonce: String,
     /// AuthMessage, as far as it has come.
@@ -199,7 +199,7 @@ impl ExpectClientFinal {
         if last.nonce != nonce {
             return Err(Failure::Nonce);
         }
-        if *last.binding != binding {
+        if last.binding != binding {
             return Err(Failure::Binding);
         }
         let proof = ScramKey::from_octets(hash, &last.proof)
@@ -256,7 +256,7 @@ struct ExpectServerFirst {
     nonce: String,
     first_bare: String,
     /// What `c=` holds.
-    binding: Vec<u8>,
+    binding: String,
 }
 
 impl Receive for ExpectServerFirst {
