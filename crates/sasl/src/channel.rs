@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 /// The transport below an exchange. Every exchange over it has a copy, which costs next to nothing.
+/// RFC 4422, section 2, calls it a lower layer.
 #[derive(Debug, Clone, Default)]
 pub struct Channel {
     ssf: u32,
@@ -20,7 +21,7 @@ pub struct ChannelBinding {
     pub data: Vec<u8>,
 }
 
-/// The registered sorts of channel binding.
+/// The registered sorts of channel binding. RFC 5056, section 7, has the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BindingKind {
     /// RFC 9266: 32 octets of the exporter with the label `EXPORTER-Channel-Binding` and an empty context.
@@ -43,14 +44,14 @@ impl Channel {
         Self { ssf, ..Self::default() }
     }
 
-    /// With an identity that the layer has verified, for EXTERNAL.
+    /// With an identity that the layer has verified, for EXTERNAL. RFC 4422, appendix A.
     #[must_use]
     pub fn with_identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into().into());
         self
     }
 
-    /// With something that an exchange may be bound to.
+    /// With something that an exchange may be bound to. RFC 5056, section 2.1.
     #[must_use]
     pub fn with_binding(mut self, kind: BindingKind, data: impl Into<Vec<u8>>) -> Self {
         let bindings = Arc::make_mut(&mut self.bindings);
@@ -60,17 +61,17 @@ impl Channel {
         self
     }
 
-    /// Its strength in bits of SSF; 0 without a layer.
+    /// Its strength in bits of SSF; 0 without a layer. The measure is Cyrus SASL's, not an RFC's.
     pub fn ssf(&self) -> u32 {
         self.ssf
     }
 
-    /// The identity that it attests.
+    /// The identity that it attests. RFC 4422, appendix A.
     pub fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
     }
 
-    /// The binding of a sort.
+    /// The binding of a sort. RFC 5802, section 5.1, has the client name one.
     pub fn binding(&self, kind: BindingKind) -> Option<&ChannelBinding> {
         self.bindings.iter().find(|binding| binding.kind == kind)
     }

@@ -32,7 +32,7 @@ pub(crate) struct Start {
 }
 
 /// Begins an exchange. The first step is a message to send ([`Step::Send`], without octets where the server speaks
-/// first), or a secret that it needs.
+/// first), or a secret that it needs. RFC 4422, section 3.3.
 pub fn begin(choice: Choice, settings: &Arc<Settings>, channel: &Channel, entropy: Entropy) -> Step {
     let start = Start { settings: Arc::clone(settings), channel: channel.clone(), entropy };
     match choice.mechanism() {

@@ -38,7 +38,7 @@ pub enum Protection {
     Confidentiality(Cipher),
 }
 
-/// What layers may be negotiated.
+/// What layers may be negotiated. RFC 2831, sections 2.1.1 and 2.1.2 (`qop`, `cipher`, `maxbuf`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers {
     /// The largest packet that we take, in octets without the 4 of its length (`maxbuf`). Less than
@@ -50,7 +50,7 @@ pub struct Layers {
 }
 
 /// A layer that was negotiated: the keys and limits of this session, and nothing that would serve another. It is as if
-/// nothing had been said under it yet: both directions count from 0.
+/// nothing had been said under it yet: both directions count from 0. RFC 2831, sections 2.3 and 2.4.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct LayerKeys {
     #[zeroize(skip)]
@@ -156,7 +156,7 @@ impl Layers {
     /// What a peer takes that does not say (RFC 2831, sections 2.1.1 and 2.1.2).
     pub(crate) const DEFAULT_BUFFER: u32 = 65536;
 
-    /// No layer at all.
+    /// No layer at all. RFC 2831: `qop=auth`.
     pub fn none() -> Self {
         Self { max_buffer: 0, ciphers: Vec::new() }
     }
@@ -217,11 +217,12 @@ impl LayerKeys {
     }
 
     /// The largest packet that the peer takes, in octets without the 4 of its length.
+    /// RFC 2831, section 2.1.1: `maxbuf` of the peer.
     pub fn max_sent(&self) -> u32 {
         self.max_sent
     }
 
-    /// The largest packet that we take, in octets without the 4 of its length.
+    /// The largest packet that we take, in octets without the 4 of its length. RFC 2831, section 2.1.2: our `maxbuf`.
     pub fn max_received(&self) -> u32 {
         self.max_received
     }

@@ -82,7 +82,7 @@ mod wire;
 pub use channel::{BindingKind, Channel, ChannelBinding};
 pub use requirement::{LeftOut, Requirements};
 
-/// Random octets for one exchange, drawn by the caller and never used twice: nonces are made of them.
+/// Random octets for one exchange, drawn by the caller and never used twice: nonces are made of them. RFC 4086.
 pub type Entropy = [u8; 32];
 
 /// The longest message of a client that a server reads, and of a server that a client reads, in octets: what RFC 4954,

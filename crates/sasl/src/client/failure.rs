@@ -6,7 +6,7 @@ use credential::Mechanism;
 
 use crate::requirement::LeftOut;
 
-/// Why an exchange failed. Nothing in it was derived from the secret.
+/// Why an exchange failed. Nothing in it was derived from the secret. RFC 4422, section 3.6.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// A message of the server does not follow the mechanism's grammar.

@@ -34,7 +34,7 @@ pub struct Settings {
 }
 
 /// Who a client is. Names are octets, as other programs store and compare them; a mechanism that wants characters asks for
-/// UTF-8, prepared where SASLprep agrees.
+/// UTF-8, prepared where SASLprep agrees. RFC 4422, section 3.4.1, tells both identities apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// Whose password it is.
@@ -45,7 +45,7 @@ pub struct Login {
     pub realm: Option<Vec<u8>>,
 }
 
-/// What a client can log in with.
+/// What a client can log in with. RFC 6750, section 2.1, has the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
     /// A password.
@@ -56,7 +56,7 @@ pub enum Means {
     Nothing,
 }
 
-/// Where a password or token may be sent itself.
+/// Where a password or token may be sent itself. RFC 4422, section 6.1; RFC 4954, section 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearText {
     /// Only over a layer that keeps it from others.
@@ -96,6 +96,7 @@ impl Settings {
 
     /// Chooses from what the server offers, by its names: what is bound to the channel, then SCRAM, then the rest in the
     /// order of [`Mechanism::ALL`].
+    /// RFC 4422, section 3.2, leaves it to the client; RFC 5802, section 6, has the flag of channel binding that depends on it.
     pub fn choose<'a>(
         &self,
         offered: impl IntoIterator<Item = &'a str>,

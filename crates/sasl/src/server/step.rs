@@ -11,7 +11,7 @@ use crate::layer::LayerKeys;
 use crate::server::Ticket;
 use crate::server::failure::Failure;
 
-/// What is to be done next.
+/// What is to be done next. RFC 4422, section 3.
 #[derive(Debug)]
 pub enum Step {
     /// Send these octets, and resume with the client's response.
@@ -42,6 +42,7 @@ pub enum Step {
 }
 
 /// How an exchange ended well. Whether somebody may act for another is for the caller to decide.
+/// RFC 4422, section 3.4.1.
 #[derive(Debug)]
 pub struct Outcome {
     /// By which mechanism.
@@ -83,7 +84,7 @@ pub struct Answer<'a> {
     pub occasion: Occasion,
 }
 
-/// An exchange that waits for the client's response.
+/// An exchange that waits for the client's response. RFC 4422, section 3.4.
 pub struct AwaitResponse(Box<dyn Respond>);
 
 /// An exchange that waits for a record.
@@ -134,7 +135,7 @@ struct Candidate {
 }
 
 impl AwaitResponse {
-    /// Resumes with what the client sent, after the protocol's base64 was taken off.
+    /// Resumes with what the client sent, after the protocol's base64 was taken off. RFC 4422, section 3.4.
     pub fn respond(self, octets: &[u8]) -> Step {
         if octets.len() > crate::MAX_MESSAGE {
             return Step::Failed(Failure::TooLong("response"));
@@ -274,6 +275,7 @@ impl Answer<'_> {
 
 /// Checks a password as PLAIN and LOGIN do: against the strongest verifier of each credential, at a cost that does not
 /// tell whether there is such a user ([`check_user`]). The outer error is our own trouble.
+/// RFC 4616, section 2, has the password prepared.
 pub fn verify(answer: &Answer<'_>, password: &Secret) -> Result<Result<Label, Failure>, DeriveError> {
     Ok(match check_user(answer.record, answer.decoy, password, &answer.occasion)?.verdict {
         Verdict::Right { label } => Ok(label),

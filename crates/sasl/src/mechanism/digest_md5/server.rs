@@ -264,14 +264,14 @@ impl ExpectRecord {
     /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
     fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
         let decoys = || answer.decoy.record().credentials().iter();
-        let by = |source| decoys().find_map(|credential| self.kept(credential, source));
+        let by = |source| decoys().find_map(|credential| Self::kept(credential, source));
         let decoy = by(self.names.source).or_else(|| by(Source::Stored)).ok_or(Failure::NotServed)?;
         let usable = answer.record.map(Record::credentials).unwrap_or_default().iter();
         let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
         let mut right = None;
         for credential in usable {
-            let Some(kept) = self.kept(credential, self.names.source) else { continue };
+            let Some(kept) = Self::kept(credential, self.names.source) else { continue };
             is_served = true;
             let session = self.fits(&kept);
             if right.is_none() {
@@ -297,7 +297,7 @@ impl ExpectRecord {
     }
 
     /// What a credential has to tell by.
-    fn kept<'a>(&self, credential: &'a Credential, source: Source) -> Option<Kept<'a>> {
+    fn kept(credential: &Credential, source: Source) -> Option<Kept<'_>> {
         let get = |kind| credential.verifiers.get(kind);
         let stored = get(VerifierKind::DigestMd5).filter(|_| source == Source::Stored);
         match stored.or_else(|| get(VerifierKind::Plain))? {

@@ -41,14 +41,18 @@ impl Keys {
             None => Source::Stored,
         };
         // First of all, so that a store that serves the mechanism no longer says so whoever is asked for.
-        let decoy = source.keys(hash, answer.decoy.record().credentials()).ok_or(Failure::NotServed)?;
+        let decoys = answer.decoy.record().credentials();
+        if !decoys.iter().any(|credential| source.serves(hash, credential)) {
+            return Err(Failure::NotServed);
+        }
         let all = answer.record.map(Record::credentials).unwrap_or_default();
         let usable = all.iter().filter(|credential| credential.is_usable_on(&answer.occasion));
         if let Some(keys) = source.keys(hash, usable) {
             return Ok(keys);
         }
         let refused = Some(answer.failure_or(Failure::NoVerifier));
-        Ok(Self { refused, ..source.keys(hash, all).unwrap_or(decoy) })
+        let keys = source.keys(hash, all).or_else(|| source.keys(hash, decoys)).ok_or(Failure::NotServed)?;
+        Ok(Self { refused, ..keys })
     }
 
     /// Whether a proof costs a derivation.
@@ -102,6 +106,15 @@ enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether a credential has what keys come from.
+    fn serves(&self, hash: ScramHash, credential: &Credential) -> bool {
+        let kind = match self {
+            Self::Stored => hash.kind(),
+            Self::Plain(..) => VerifierKind::Plain,
+        };
+        credential.verifiers.get(kind).is_some()
+    }
+
     fn keys<'c>(
         &self,
         hash: ScramHash,
