@@ -1,10 +1,8 @@
 //! Fuzzing: every target for a while. Needs cargo-fuzz and a toolchain that it can use (nightly); what is found is kept
 //! below `tests/fuzz/artifacts`.
 //!
-//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` alters the same fixtures at random, and
-//! `crates/smtp/tests/server/properties.rs` sends what a client could send.
 //! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` and `crates/sasl/tests/replay.rs` alter the same
-//! seeds at random.
+//! seeds at random, and `crates/smtp/tests/server/properties.rs` sends what a client could send.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
