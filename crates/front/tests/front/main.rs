@@ -5,6 +5,7 @@
 mod client;
 mod layers;
 mod mail;
+mod openssl;
 mod part;
 mod queue;
 mod running;
