@@ -1,5 +1,5 @@
 //! Figures beside the peers', in one run on one machine: medians of whole processes (time on the clock, and of the
-//! processors), and peak memory.
+//! processors), and peak memory. What no peer can be asked for, a SASL exchange, stands beside its own cryptography.
 //!
 //! Nothing here judges; a test that asserts a time would fail on the next machine.
 
@@ -24,6 +24,8 @@ enum Subject {
     Users,
     /// Maps of every type built from text, and keys looked up, beside makemap, postmap and tinycdb.
     Maps,
+    /// A server's exchange by each mechanism, beside the bare cost of its cryptography.
+    Sasl,
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,15 +61,28 @@ impl<'a> Job<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
-    step(cargo().args(["build", "--release", "--quiet", "--workspace", "--bins"]))?;
-    let place = Place::new()?;
-    if options.subject.is_none_or(|subject| subject == Subject::Users) {
-        users::run(&place, options)?;
+    let wanted = |subject| options.subject.is_none_or(|only| only == subject);
+    if wanted(Subject::Users) || wanted(Subject::Maps) {
+        step(cargo().args(["build", "--release", "--quiet", "--workspace", "--bins"]))?;
+        let place = Place::new()?;
+        if wanted(Subject::Users) {
+            users::run(&place, options)?;
+        }
+        if wanted(Subject::Maps) {
+            maps::run(&place, options)?;
+        }
     }
-    if options.subject.is_none_or(|subject| subject == Subject::Maps) {
-        maps::run(&place, options)?;
+    if wanted(Subject::Sasl) {
+        exchanges(options.runs)?;
     }
     Ok(())
+}
+
+/// Exchanges last microseconds, and are no processes: a program of `sasl`'s own measures them, built for release.
+fn exchanges(runs: usize) -> Outcome {
+    println!("\n== a login by each mechanism, the server's side");
+    let program = ["bench", "--quiet", "--package", "sasl", "--bench", "exchanges", "--"];
+    step(cargo().args(program).arg(runs.to_string()))
 }
 
 /// A directory whose whole path is safe, removed at the end.

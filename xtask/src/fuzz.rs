@@ -1,16 +1,16 @@
-//! Fuzzing: every target for a while, from the fixtures as seeds. Needs cargo-fuzz and a toolchain that it can use
-//! (nightly); what is found is kept below `tests/fuzz/artifacts`.
+//! Fuzzing: every target for a while. Needs cargo-fuzz and a toolchain that it can use (nightly); what is found is kept
+//! below `tests/fuzz/artifacts`.
 //!
-//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` alters the same fixtures at random, and
-//! `crates/smtp/tests/server/properties.rs` sends what a client could send.
+//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` and `crates/sasl/tests/replay.rs` alter the same
+//! seeds at random, and `crates/smtp/tests/server/properties.rs` sends what a client could send.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::shell::{Outcome, output, root, step};
 
-/// Each target, and which fixtures are its seeds.
-const TARGETS: &[(&str, &[&str])] = &[
+/// The targets whose seeds are fixtures, and which. Those of every other target are its folder of the corpus.
+const BY_FIXTURES: &[(&str, &[&str])] = &[
     ("map_hash", &["hash", ".db"]),
     ("map_btree", &["btree", ".db"]),
     ("map_cdb", &[".cdb"]),
@@ -24,29 +24,56 @@ pub(crate) struct Options {
     /// How long each target runs.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Only this target.
+    /// Only this target, or those whose names begin so.
     target: Option<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
     output(Command::new("cargo").args(["+nightly", "fuzz", "--version"]))
         .map_err(|error| format!("this needs a nightly toolchain and cargo install cargo-fuzz: {error}"))?;
-    let wanted = |name: &str| options.target.as_deref().is_none_or(|target| target == name);
-    for (name, marks) in TARGETS.iter().filter(|(name, _)| wanted(name)) {
-        let seeds = seeds(name, marks)?;
-        let corpus = made(root().join("target/fuzz").join(name).join("corpus"))?;
-        let mut fuzz = Command::new("cargo");
-        fuzz.current_dir(root()).args(["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", name]);
-        fuzz.arg(corpus).arg(seeds).arg("--");
-        fuzz.arg(format!("-max_total_time={}", options.seconds));
-        step(fuzz.args(["-max_len=131072", "-timeout=1", "-rss_limit_mb=512"]))?;
+    let wanted = |name: &String| options.target.as_deref().is_none_or(|start| name.starts_with(start));
+    let targets: Vec<String> = targets()?.into_iter().filter(wanted).collect();
+    if targets.is_empty() {
+        return Err("no target has such a name".to_owned());
     }
-    Ok(())
+    targets.iter().try_for_each(|name| fuzz(name, options.seconds))
+}
+
+fn fuzz(name: &str, seconds: u64) -> Outcome {
+    let found = made(root().join("target/fuzz").join(name).join("corpus"))?;
+    // As large as a map has to be, or longer than any message may be.
+    let (seeds, longest) = match by_fixtures(name) {
+        Some(marks) => (fixtures(name, marks)?, 131_072),
+        None => (corpus(name), 16_384),
+    };
+    let mut fuzz = Command::new("cargo");
+    fuzz.current_dir(root()).args(["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", name]);
+    fuzz.arg(found).arg(seeds).arg("--");
+    fuzz.args([format!("-max_total_time={seconds}"), format!("-max_len={longest}")]);
+    step(fuzz.args(["-timeout=1", "-rss_limit_mb=512"]))
+}
+
+/// Every target: a program of `tests/fuzz/src/bin` each.
+fn targets() -> Outcome<Vec<String>> {
+    let place = root().join("tests/fuzz/src/bin");
+    let entries = std::fs::read_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+    let name = |path: PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<String> = entries.flatten().filter_map(|entry| name(entry.path())).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn by_fixtures(name: &str) -> Option<&'static [&'static str]> {
+    BY_FIXTURES.iter().find(|(target, _)| *target == name).map(|(_, marks)| *marks)
+}
+
+fn corpus(name: &str) -> PathBuf {
+    root().join("tests/fuzz/corpus").join(name)
 }
 
 /// A folder with the fixtures that are of the target's format: by their suffix, and in Berkeley DB by their magic
 /// number, which tells hash from btree.
-fn seeds(name: &str, marks: &[&str]) -> Outcome<PathBuf> {
+fn fixtures(name: &str, marks: &[&str]) -> Outcome<PathBuf> {
     let folder = made(root().join("target/fuzz").join(name).join("seeds"))?;
     let maps = root().join("tests/fixtures/maps");
     let dialogues = root().join("crates/smtp/tests/dialogues");
@@ -81,4 +108,21 @@ fn is_swapped(start: &[u8], magic: &[u8]) -> bool {
 fn made(folder: PathBuf) -> Outcome<PathBuf> {
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_has_seeds() {
+        let targets = targets().unwrap();
+        for name in &targets {
+            let has_corpus = corpus(name).read_dir().is_ok_and(|mut entries| entries.next().is_some());
+            assert!(by_fixtures(name).is_some() != has_corpus, "{name}: fixtures or a corpus");
+        }
+        for (name, _) in BY_FIXTURES {
+            assert!(targets.iter().any(|target| target == name), "{name} is no target");
+        }
+    }
 }

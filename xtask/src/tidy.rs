@@ -64,6 +64,9 @@ const WAYS_AROUND: &[&str] = &[
     "tempfile::",
 ];
 
+/// What the front may use of crates that hold more.
+const FRONTS_PARTS: &[(&str, &[&str])] = &[("store", &["maps"]), ("sasl", &["layer", "channel"])];
+
 /// Names for a crate or module that say nothing of what is inside.
 const EMPTY_NAMES: &[&str] = &["common", "utils", "util", "types", "helpers", "misc"];
 
@@ -259,6 +262,10 @@ fn file_rules(path: &str, content: &str) -> Vec<String> {
             shipped && !path.starts_with("crates/safefile/") && goes_around(before_tests(content)),
             "opens files around the safe-file crate",
         ),
+        (
+            shipped && path.starts_with("crates/front/") && reaches_for_secrets(before_tests(content)),
+            "is of the front and names more of `store` than maps, or of `sasl` than layer and channel",
+        ),
     ];
     rules.iter().filter(|(broken, _)| *broken).map(|(_, fault)| format!("{path} {fault}")).collect()
 }
@@ -267,6 +274,24 @@ fn file_rules(path: &str, content: &str) -> Vec<String> {
 fn goes_around(content: &str) -> bool {
     let code = content.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.into_iter().any(|line| WAYS_AROUND.iter().any(|way| line.contains(way)))
+}
+
+/// Who parses what strangers send has no words for the store, and none for an exchange: of some crates it may use a part.
+fn reaches_for_secrets(content: &str) -> bool {
+    let code = content.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.into_iter().any(|line| FRONTS_PARTS.iter().any(|(room, parts)| names_more(line, room, parts)))
+}
+
+fn names_more(line: &str, room: &str, parts: &[&str]) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    line.match_indices(room).any(|(at, _)| {
+        let (before, behind) = (&line[..at], &line[at + room.len()..]);
+        let is_path = !before.ends_with(is_word) && !before.ends_with("::") && !before.ends_with('.');
+        let part = behind.strip_prefix("::").map(|part| part.split(|c| !is_word(c)).next().unwrap_or(part));
+        let is_named =
+            part.is_some() || before.trim_end().ends_with("use") || before.contains("extern crate");
+        is_path && is_named && part.is_none_or(|part| !parts.contains(&part))
+    })
 }
 
 fn is_test_file(path: &str) -> bool {
@@ -392,6 +417,34 @@ mod tests {
         let tested =
             "//! X.\n#[cfg(test)]\n#[allow(clippy::disallowed_methods, reason = \"\")]\nmod tests {}\n";
         assert_eq!(file_rules("crates/store/src/a.rs", tested), [""; 0]);
+    }
+
+    #[test]
+    fn the_front_has_no_words_for_secrets() {
+        let faults = |line: &str| file_rules("crates/front/src/a.rs", &format!("//! X.\n{line}\n")).len();
+        for good in [
+            "use store::maps::{self, Map};",
+            "use sasl::layer::LayerKeys;",
+            "let channel = sasl::channel::Channel::clear();",
+            "use crate::store::secrets;",
+            "self.store.get();",
+            "// not store::secrets",
+            "let restore::x = 1;",
+        ] {
+            assert_eq!(faults(good), 0, "{good}");
+        }
+        for bad in [
+            "use store::secrets::SecretStore;",
+            "use store::{maps, secrets};",
+            "use store as other;",
+            "use sasl::server;",
+            "let x = sasl::client::Settings::default();",
+            "use sasl::Channel;",
+            "extern crate sasl;",
+        ] {
+            assert_eq!(faults(bad), 1, "{bad}");
+        }
+        assert_eq!(file_rules("crates/keeper/src/a.rs", "//! X.\nuse store::secrets;\n"), [""; 0]);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! A [`Username`] or [`Realm`] that exists has been through SASLprep (RFC 4013). Both may be empty: Cyrus
 //! SASL stores such users (`alice@`, `@example.org`), and whoever imports them needs a name for them.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::password::{SaslprepError, saslprep};
+use crate::password::{SaslprepError, saslprep_name};
 
 /// The longest user name or realm, in octets, before as after preparation.
 pub const MAX_NAME: usize = 1024;
@@ -35,12 +37,12 @@ pub enum NameError {
 
 /// The name of a user, without realm. May be empty. What holds an `@` no command can name: see [`Username::of_userid`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Username(String);
+pub struct Username(Arc<str>);
 
 impl Username {
     /// Prepares a name.
     pub fn prepare(text: &str) -> Result<Self, NameError> {
-        prepare(text).map(Self)
+        prepare(text).map(|name| Self(name.into()))
     }
 
     /// Prepares a name that came as octets.
@@ -64,12 +66,12 @@ impl Username {
 ///
 /// The spelling is kept, since DIGEST-MD5 hashes it; look-ups go by [`Realm::folded`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Realm(String);
+pub struct Realm(Arc<str>);
 
 impl Realm {
     /// Prepares a realm.
     pub fn prepare(text: &str) -> Result<Self, NameError> {
-        prepare(text).map(Self)
+        prepare(text).map(|name| Self(name.into()))
     }
 
     /// Prepares a realm that came as octets.
@@ -134,7 +136,7 @@ impl AuthorizationId {
         let user = Username::of_userid(user.as_bytes())?;
         let name = match realm {
             Some(realm) => format!("{user}@{}", Realm::prepare(realm)?),
-            None => user.0,
+            None => user.to_string(),
         };
         Ok((!name.is_empty()).then_some(Self(name)))
     }
@@ -175,11 +177,11 @@ impl fmt::Display for Identity {
     }
 }
 
-fn prepare(text: &str) -> Result<String, NameError> {
+fn prepare(text: &str) -> Result<Cow<'_, str>, NameError> {
     check_length(text.len())?;
-    let octets = saslprep(text)?;
-    check_length(octets.len())?;
-    Ok(utf8(&octets)?.to_owned())
+    let name = saslprep_name(text)?;
+    check_length(name.len())?;
+    Ok(name)
 }
 
 fn check_length(octets: usize) -> Result<(), NameError> {

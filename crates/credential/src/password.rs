@@ -6,7 +6,8 @@ use crate::secret::Secret;
 
 mod saslprep;
 
-pub(crate) use saslprep::saslprep;
+use saslprep::saslprep;
+pub(crate) use saslprep::saslprep_name;
 pub use saslprep::{Prohibited, SaslprepError};
 
 /// The longest password that is taken, in octets, before as after preparation.

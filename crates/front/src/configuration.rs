@@ -41,9 +41,10 @@ impl Settings {
                 relay_domains: names(config.relay_domains.clone()),
                 trusted: trusted(&config.auth),
             },
-            received_user: match config.submission.received_user {
-                true => ReceivedUserRule::Shown,
-                false => ReceivedUserRule::Hidden,
+            received_user: if config.submission.received_user {
+                ReceivedUserRule::Shown
+            } else {
+                ReceivedUserRule::Hidden
             },
             common_name: if config.tls.common_name { CommonName::Counts } else { CommonName::Ignored },
             connections_per_address: config.throttle.max_connections_per_address,
@@ -131,8 +132,9 @@ mod tests {
 
     #[test]
     fn each_modifier_has_its_meaning() {
+        let tls = "[tls]\ncertificate = \"/etc/c.pem\"\nkey = \"/etc/k.pem\"";
         let listener =
-            |line: &str| read(&format!("[[listen]]\nport = 25\n{line}")).unwrap().listeners.remove(0);
+            |line: &str| read(&format!("[[listen]]\nport = 25\n{line}\n{tls}")).unwrap().listeners.remove(0);
         assert_eq!(listener("").policy.auth, AuthRule::Optional);
         assert_eq!(listener("modifiers = \"a\"").policy.auth, AuthRule::Required);
         assert_eq!(listener("modifiers = \"A\"").auth, AuthUse::Never);

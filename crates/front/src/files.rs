@@ -116,10 +116,10 @@ impl Files {
         let (client_map, fault) = map(take(FileRole::ClientMap), self.client_map.as_ref());
         self.parts.client_map = client_map;
         complaints.extend(fault);
-        self.complain(complaints, journal);
+        self.complain(&complaints, journal);
     }
 
-    fn complain(&mut self, complaints: Vec<String>, journal: &dyn Journal) {
+    fn complain(&mut self, complaints: &[String], journal: &dyn Journal) {
         let complaint = (!complaints.is_empty()).then(|| complaints.join("; "));
         if let Some(words) = complaint.as_ref().filter(|_| complaint != self.complaint) {
             journal.note(&Event::FileUnusable { words });

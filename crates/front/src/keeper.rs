@@ -220,7 +220,7 @@ impl Shared {
     fn take(&self, message: ToFront) {
         match message {
             ToFront::Offered { request, mechanisms, left_out } => {
-                self.offered(request, Arc::new(mechanisms), left_out);
+                self.offered(request, Arc::new(mechanisms), &left_out);
             }
             ToFront::OffersChanged => lock(&self.asked).offers_changed(),
             ToFront::Challenge { session, octets } => self.answer(session, Verdict::Challenge(octets)),
@@ -232,7 +232,7 @@ impl Shared {
         }
     }
 
-    fn offered(&self, request: u32, mechanisms: Mechanisms, left_out: Vec<(String, String)>) {
+    fn offered(&self, request: u32, mechanisms: Mechanisms, left_out: &[(String, String)]) {
         let mut asked = lock(&self.asked);
         let Some((key, answer)) = asked.offers.remove(&request) else { return };
         if let Some(key) = key {
@@ -240,7 +240,7 @@ impl Shared {
             asked.known.insert(key, (Arc::clone(&mechanisms), Truth::Holds));
         }
         drop(asked);
-        self.journal.note(&Event::Offered { mechanisms: &mechanisms, left_out: &left_out });
+        self.journal.note(&Event::Offered { mechanisms: &mechanisms, left_out });
         // Who asked may be gone.
         let _ = answer.send(mechanisms);
     }

@@ -158,7 +158,7 @@ impl Place<'_> {
             .or_else(|| self.by_login(login, rules))
             .or_else(|| self.by_domain(rules))
             .or_else(|| self.by_map(access))
-            .or_else(|| self.by_client(from, access))
+            .or_else(|| by_client(from, access))
             .unwrap_or_else(|| self.refused(rules))
     }
 
@@ -197,13 +197,6 @@ impl Place<'_> {
             Domain::Literal(address) => (address_keys(*address), Untagged::Ignored),
         };
         relayed(search(access, Tag::To, untagged, &keys))
-    }
-
-    fn by_client(&self, from: Client<'_>, access: &dyn Access) -> Option<Decision> {
-        let address = from.address.map(address_keys).unwrap_or_default();
-        let name = from.confirmed_name.map(domain_keys).unwrap_or_default();
-        let by = |keys: &[String]| relayed(search(access, Tag::Connect, Untagged::Counts, keys));
-        by(&address).or_else(|| by(&name))
     }
 
     fn refused(&self, rules: &RelayRules) -> Decision {
@@ -279,6 +272,13 @@ fn relayed(found: Result<Option<Found>, AccessTrouble>) -> Option<Decision> {
 fn troubled(trouble: AccessTrouble) -> Decision {
     let words = "Temporary system failure. Please try again later.";
     Decision { verdict: Verdict::Refuse(denied(451, (3, 0), words)), rule: Rule::Trouble(trouble) }
+}
+
+fn by_client(from: Client<'_>, access: &dyn Access) -> Option<Decision> {
+    let address = from.address.map(address_keys).unwrap_or_default();
+    let name = from.confirmed_name.map(domain_keys).unwrap_or_default();
+    let by = |keys: &[String]| relayed(search(access, Tag::Connect, Untagged::Counts, keys));
+    by(&address).or_else(|| by(&name))
 }
 
 /// The name first, as sendmail does.

@@ -118,8 +118,8 @@ impl<'t> Desk<'t> {
         let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
         front.queue().take_up().map_err(RunError::System)?;
         journal.note(&Event::Configured(generation));
-        opener.say(&ToOpener::Ready).map_err(RunError::Opener)?;
-        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)?;
+        opener.say(ToOpener::Ready).map_err(RunError::Opener)?;
+        opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)?;
         Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new() })
     }
 
@@ -137,7 +137,7 @@ impl<'t> Desk<'t> {
                 }
                 _ = look.tick() => self.look(opener).await?,
                 _ = sign.tick() => {
-                    opener.say(&ToOpener::Alive(self.generation)).map_err(RunError::Opener)?;
+                    opener.say(ToOpener::Alive(self.generation)).map_err(RunError::Opener)?;
                 }
             }
         }
@@ -194,7 +194,7 @@ impl<'t> Desk<'t> {
         self.files = files;
         self.generation = generation;
         self.journal.note(&Event::Configured(generation));
-        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)
+        opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)
     }
 
     async fn look(&mut self, opener: &mut Opener) -> Result<(), RunError> {

@@ -338,7 +338,24 @@ impl Driver {
     }
 
     async fn handle(&mut self, asked: Asked) -> Result<(), Broken> {
-        let answer = match asked {
+        match asked {
+            Asked::AuthEnded(_) => self.end(),
+            Asked::Piece(octets) => Box::pin(self.piece(&octets)).await,
+            Asked::Reset => self.transaction = None,
+            Asked::Closed(by) => {
+                self.transaction = None;
+                self.closed = Some(by);
+            }
+            question => {
+                let answer = self.decide(question).await?;
+                self.answer(answer);
+            }
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, question: Asked) -> Result<Answer, Broken> {
+        Ok(match question {
             Asked::Hello { name, .. } => {
                 self.hello = name;
                 let offer = self.begun.offer().await;
@@ -350,25 +367,17 @@ impl Driver {
                 Box::pin(self.begin_login(mechanism, initial)).await
             }
             Asked::Response(octets) => Box::pin(self.respond(&octets)).await,
-            Asked::AuthEnded(_) => return Ok(self.end()),
             Asked::Mail(mail) => self.mail(mail),
             Asked::Recipient(to) => Box::pin(self.recipient(to)).await,
             Asked::Data => Box::pin(self.begin_message()).await,
-            Asked::Piece(octets) => return Ok(Box::pin(self.piece(&octets)).await),
             Asked::MessageEnd => Box::pin(self.end_message()).await,
-            Asked::Reset => return Ok(self.transaction = None),
-            Asked::StartTls => Answer::Accepted,
             // Nothing waits here for a host that calls.
             Asked::Etrn(node) => {
                 Answer::Refused(denied(458, (0, 0), &format!("Unable to queue messages for node {node}")))
             }
-            Asked::Closed(by) => {
-                self.transaction = None;
-                return Ok(self.closed = Some(by));
-            }
-        };
-        self.answer(answer);
-        Ok(())
+            // STARTTLS; what is no question is not brought here.
+            _ => Answer::Accepted,
+        })
     }
 
     fn answer(&mut self, answer: Answer) {

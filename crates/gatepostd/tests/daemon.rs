@@ -619,3 +619,26 @@ fn the_fronts_own_user_reaches_neither_store_nor_keeper_nor_control_socket() {
     assert!(!is_told && words.contains("ermission denied"), "{words}");
     let _ = daemon.end();
 }
+
+#[test]
+fn with_the_opener_end_the_others_and_the_next_start_finds_no_obstacle() {
+    let place = Place::new();
+    place.write(&("log_format = \"json\"\nlog_level = 14\n".to_owned() + &place.text()));
+    let mut daemon = place.start();
+    let pids = ["keeper", "front"].map(|role| daemon.pid(role).unwrap());
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    daemon.until("end of keeper and front", |_| {
+        pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
+    for line in daemon.log().lines() {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(
+            object["level"].is_u64() && object["process"].is_string() && object["time"].is_string(),
+            "{line}"
+        );
+    }
+    let next = place.start();
+    assert_eq!(next.status()["generation"], 1);
+    assert!(next.end().0.success());
+}

@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use credential::{Decoy, DeriveError, Label, Occasion, Secret};
-use sasl::server::{Answer, AwaitRecord, AwaitVerdict, Failure, Step, verify};
+use sasl::server::{Answer, AwaitResponse, AwaitVerdict, Failure, Step, verify};
 use store::secrets::Stored;
+use wire::SecretOctets;
 
 /// What was found of an identity.
 pub(crate) struct Found {
@@ -16,15 +17,14 @@ pub(crate) struct Found {
 /// A password to check, or keys to derive. It holds what a client sent, and wipes it.
 pub struct Check {
     pub(crate) number: u64,
-    pub(crate) found: Found,
     pub(crate) work: Work,
 }
 
 pub(crate) enum Work {
     /// PLAIN and LOGIN.
-    Password(AwaitVerdict),
-    /// SCRAM where the policy keeps clear text alone: the keys are derived for each exchange.
-    Record(AwaitRecord),
+    Password(AwaitVerdict, Found),
+    /// SCRAM where the policy keeps clear text alone: the keys are derived when the client's proof has come.
+    Response(AwaitResponse, SecretOctets),
 }
 
 /// A check that was carried out.
@@ -62,15 +62,17 @@ impl Check {
     }
 
     fn find(self) -> Checked {
-        let Self { number, found, work } = self;
-        let result = match work {
-            Work::Password(waiting) => {
+        let Self { number, work } = self;
+        match work {
+            Work::Password(waiting, found) => {
                 let verdict = verify(&found.answer(), waiting.password());
-                Finding::Verdict(waiting, verdict)
+                Checked { number, found: Some(found), result: Finding::Verdict(waiting, verdict) }
             }
-            Work::Record(waiting) => Finding::Step(waiting.answer(&found.answer())),
-        };
-        Checked { number, found: Some(found), result }
+            Work::Response(waiting, octets) => {
+                let result = Finding::Step(waiting.respond(octets.expose()));
+                Checked { number, found: None, result }
+            }
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use credential::{Identity, Mechanism, MechanismSet, Occasion, ScramHash, VerifierKind};
+use credential::{Identity, Mechanism, MechanismSet, Occasion};
 use sasl::Entropy;
 use sasl::server::{self, AwaitRecord, AwaitResponse, Failure, Principal, Step};
 use wire::{Channel, Class, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
 use zeroize::Zeroizing;
 
-use crate::check::{Check, Checked, Finding, Found, Work, password_of};
+use crate::check::{Check, Checked, Finding, Work, password_of};
 use crate::event::{AuthResult, Event, Outcome};
 use crate::lately::Lately;
 use crate::line::Line;
@@ -82,7 +82,6 @@ enum State {
 /// A check that has to wait.
 struct Waiting {
     attempt: Attempt,
-    found: Found,
     work: Work,
     since: Instant,
 }
@@ -236,6 +235,9 @@ impl<R: Records> Keeper<R> {
 
     fn respond(&mut self, session: SessionId, octets: &SecretOctets, now: &Now) {
         match self.sessions.remove(&session) {
+            Some(Session { attempt, state: State::Response(waiting) }) if waiting.is_costly() => {
+                self.queue(attempt, Work::Response(waiting, octets.clone()), now);
+            }
             Some(Session { attempt, state: State::Response(waiting) }) => {
                 let step = waiting.respond(octets.expose());
                 self.advance(attempt, Some(step), now);
@@ -299,7 +301,7 @@ impl<R: Records> Keeper<R> {
                 return None;
             }
         };
-        match next.into_password() {
+        match next.into_password(found.answer().record) {
             Ok(waiting) => {
                 let known = found.stored.as_ref().and_then(|stored| {
                     self.lately.recognise(stored, waiting.password(), &occasion, now.instant)
@@ -307,34 +309,18 @@ impl<R: Records> Keeper<R> {
                 if let Some(label) = known {
                     return Some(waiting.judge(Ok(label)));
                 }
-                self.queue(attempt.clone(), found, Work::Password(waiting), now);
-                None
-            }
-            Err(next) if self.derives_keys(attempt.known) => {
-                self.queue(attempt.clone(), found, Work::Record(next), now);
+                self.queue(attempt.clone(), Work::Password(waiting, found), now);
                 None
             }
             Err(next) => Some(next.answer(&found.answer())),
         }
     }
 
-    /// Whether an exchange derives keys from clear text, which takes as long as checking a password does.
-    fn derives_keys(&self, mechanism: Option<Mechanism>) -> bool {
-        let keep = self.settings.policy.keep;
-        let has_keys = |hash: ScramHash| keep.contains(hash.kind());
-        match mechanism {
-            Some(Mechanism::Scram(hash) | Mechanism::ScramPlus(hash)) => {
-                keep.contains(VerifierKind::Plain) && !has_keys(hash)
-            }
-            _ => false,
-        }
-    }
-
-    fn queue(&mut self, attempt: Attempt, found: Found, work: Work, now: &Now) {
+    fn queue(&mut self, attempt: Attempt, work: Work, now: &Now) {
         let session = Session { attempt: attempt.clone(), state: State::Checking };
         self.sessions.insert(attempt.session, session);
         let lane = attempt.client.map(wide);
-        let waiting = Waiting { attempt, found, work, since: now.instant };
+        let waiting = Waiting { attempt, work, since: now.instant };
         if let Some(out) = self.line.join(lane, waiting) {
             self.give_up(&out.attempt);
         }
@@ -343,13 +329,13 @@ impl<R: Records> Keeper<R> {
 
     fn start_checks(&mut self, now: &Now) {
         while self.running.len() < self.settings.bounds.checks {
-            let Some(Waiting { attempt, found, work, since }) = self.line.next() else { return };
+            let Some(Waiting { attempt, work, since }) = self.line.next() else { return };
             if now.instant.saturating_duration_since(since) > self.settings.bounds.patience {
                 self.give_up(&attempt);
             } else if self.is_awaited(&attempt) {
                 let number = attempt.number;
                 self.running.insert(number, attempt);
-                self.effects.push_back(Effect::Check(Box::new(Check { number, found, work })));
+                self.effects.push_back(Effect::Check(Box::new(Check { number, work })));
             }
         }
     }

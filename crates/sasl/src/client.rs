@@ -32,7 +32,7 @@ pub(crate) struct Start {
 }
 
 /// Begins an exchange. The first step is a message to send ([`Step::Send`], without octets where the server speaks
-/// first), or a secret that it needs.
+/// first), or a secret that it needs. RFC 4422, section 3.3.
 pub fn begin(choice: Choice, settings: &Arc<Settings>, channel: &Channel, entropy: Entropy) -> Step {
     let start = Start { settings: Arc::clone(settings), channel: channel.clone(), entropy };
     match choice.mechanism() {
@@ -51,8 +51,12 @@ pub fn begin(choice: Choice, settings: &Arc<Settings>, channel: &Channel, entrop
 
 /// Begins an exchange at a server where one has ended well before, with what that one has [left](Outcome::ticket): one
 /// message in place of three, and three where the server does not remember (RFC 2831, section 2.2). A ticket of another
-/// server or user, or one that the settings rule out by now, is of no use, and the exchange begins as any other.
+/// server or user is of no use, and the exchange begins as any other; where the settings rule the mechanism out by now, it
+/// does not begin.
 pub fn resume(ticket: ClientTicket, settings: &Arc<Settings>, channel: &Channel, entropy: Entropy) -> Step {
+    if let Some(why) = settings.rules_out(Mechanism::DigestMd5, channel) {
+        return Step::Failed(Failure::RuledOut(Mechanism::DigestMd5, why));
+    }
     let start = Start { settings: Arc::clone(settings), channel: channel.clone(), entropy };
     digest_md5::reconnect(ticket, start)
 }

@@ -38,7 +38,7 @@ pub enum Protection {
     Confidentiality(Cipher),
 }
 
-/// What layers may be negotiated.
+/// What layers may be negotiated. RFC 2831, sections 2.1.1 and 2.1.2 (`qop`, `cipher`, `maxbuf`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers {
     /// The largest packet that we take, in octets without the 4 of its length (`maxbuf`). Less than
@@ -50,7 +50,7 @@ pub struct Layers {
 }
 
 /// A layer that was negotiated: the keys and limits of this session, and nothing that would serve another. It is as if
-/// nothing had been said under it yet: both directions count from 0.
+/// nothing had been said under it yet: both directions count from 0. RFC 2831, sections 2.3 and 2.4.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct LayerKeys {
     #[zeroize(skip)]
@@ -135,11 +135,20 @@ impl Protection {
         };
         max_buffer.saturating_sub(taken + 4)
     }
+
+    /// Whether messages of a sensible length fit into a packet of `max_buffer` octets: a peer that asks for less would have
+    /// us send many times what there is to say.
+    pub(crate) const fn has_room(self, max_buffer: u32) -> bool {
+        self.room(max_buffer) >= LEAST_ROOM
+    }
 }
 
+/// The shortest message that a packet has to have room for, in octets.
+const LEAST_ROOM: u32 = 64;
+
 impl Layers {
-    /// The least size of a packet in which something fits, whatever the layer.
-    pub const LEAST_BUFFER: u32 = 32;
+    /// The least size of a packet in which a message of 64 octets fits, whatever the layer.
+    pub const LEAST_BUFFER: u32 = 93;
 
     /// The greatest size of a packet that Cyrus SASL lets a peer ask for (24 bits of length).
     pub const MOST_BUFFER: u32 = 0xff_ffff;
@@ -147,7 +156,7 @@ impl Layers {
     /// What a peer takes that does not say (RFC 2831, sections 2.1.1 and 2.1.2).
     pub(crate) const DEFAULT_BUFFER: u32 = 65536;
 
-    /// No layer at all.
+    /// No layer at all. RFC 2831: `qop=auth`.
     pub fn none() -> Self {
         Self { max_buffer: 0, ciphers: Vec::new() }
     }
@@ -208,11 +217,12 @@ impl LayerKeys {
     }
 
     /// The largest packet that the peer takes, in octets without the 4 of its length.
+    /// RFC 2831, section 2.1.1: `maxbuf` of the peer.
     pub fn max_sent(&self) -> u32 {
         self.max_sent
     }
 
-    /// The largest packet that we take, in octets without the 4 of its length.
+    /// The largest packet that we take, in octets without the 4 of its length. RFC 2831, section 2.1.2: our `maxbuf`.
     pub fn max_received(&self) -> u32 {
         self.max_received
     }
@@ -251,7 +261,7 @@ impl LayerKeys {
     }
 
     fn is_sane(&self) -> bool {
-        let fits = |size| self.protection.room(size) > 0 && size <= Layers::MOST_BUFFER;
+        let fits = |size| self.protection.has_room(size) && size <= Layers::MOST_BUFFER;
         fits(self.max_sent) && fits(self.max_received)
     }
 }

@@ -7,7 +7,7 @@ use credential::{Mechanism, Property, PropertySet, VerifierKind};
 
 use crate::channel::Channel;
 
-/// What an exchange must and may be.
+/// What an exchange must and may be. RFC 4422, section 6, has the threats behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirements {
     /// What the mechanism has to be good for. [`Property::NoPlaintext`] is met by a layer below, too.

@@ -41,10 +41,13 @@ pub fn begin(
     if let Some(why) = settings.why_not(mechanism, channel) {
         return Step::Failed(Failure::NotOffered(mechanism, why));
     }
+    if initial.is_some_and(|octets| octets.len() > crate::MAX_MESSAGE) {
+        return Step::Failed(Failure::TooLong("initial response"));
+    }
     let start = Start { settings, channel, entropy };
     match mechanism {
-        Mechanism::Scram(hash) => scram::serve(hash, scram::Binding::None, &start, initial),
-        Mechanism::ScramPlus(hash) => scram::serve(hash, scram::Binding::Tls, &start, initial),
+        Mechanism::Scram(hash) => scram::serve(hash, scram::Name::Plain, &start, initial),
+        Mechanism::ScramPlus(hash) => scram::serve(hash, scram::Name::Plus, &start, initial),
         Mechanism::External => external::serve(&start, initial),
         Mechanism::DigestMd5 => digest_md5::serve(&start, initial),
         Mechanism::CramMd5 => cram_md5::serve(&start, initial),

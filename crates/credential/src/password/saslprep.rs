@@ -3,6 +3,7 @@
 //! The mapping itself is that of the `stringprep` crate; when it refuses, the first character at fault is
 //! looked for with the same tables.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use stringprep::tables;
@@ -69,12 +70,14 @@ impl fmt::Display for Prohibited {
     }
 }
 
-/// Prepares `text`; the result may be empty, since some characters are mapped to nothing.
+/// Prepares a secret; the result may be empty, since some characters are mapped to nothing.
 pub(crate) fn saslprep(text: &str) -> Result<Zeroizing<Vec<u8>>, SaslprepError> {
-    match stringprep::saslprep(text) {
-        Ok(prepared) => Ok(Zeroizing::new(prepared.into_owned().into_bytes())),
-        Err(_) => Err(find_fault(text)),
-    }
+    saslprep_name(text).map(|prepared| Zeroizing::new(prepared.into_owned().into_bytes()))
+}
+
+/// Prepares what is no secret, without a copy where nothing changes.
+pub(crate) fn saslprep_name(text: &str) -> Result<Cow<'_, str>, SaslprepError> {
+    stringprep::saslprep(text).map_err(|_| find_fault(text))
 }
 
 fn find_fault(text: &str) -> SaslprepError {

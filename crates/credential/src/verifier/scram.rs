@@ -46,7 +46,7 @@ pub struct ClientKeys {
 }
 
 /// A key or signature of SCRAM: as many octets as the hash has, wiped when dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct ScramKey {
     octets: [u8; 64],
     length: usize,
@@ -163,6 +163,15 @@ impl ScramKey {
         key
     }
 }
+
+/// Behind the octets there is nothing to wipe.
+impl Drop for ScramKey {
+    fn drop(&mut self) {
+        self.octets_mut().zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for ScramKey {}
 
 /// In a time that depends on the lengths alone.
 impl ConstantTimeEq for ScramKey {

@@ -53,7 +53,9 @@ impl Queue {
     pub fn take_up(self: &Arc<Self>) -> io::Result<()> {
         let ids = self.spool.take_up(&*self.journal)?;
         self.journal.note(&Event::QueueTakenUp { messages: ids.len() });
-        ids.into_iter().for_each(|id| self.carry_on(id));
+        for id in ids {
+            self.carry_on(id);
+        }
         Ok(())
     }
 

@@ -2,60 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use front::settings::{ListenerSettings, TlsUse};
 use sasl::layer::{LayerKeys, SecurityLayer};
-use tests::need;
 use wire::{SecretOctets, ToFront, ToKeeper};
 
 use crate::client::Client;
+use crate::openssl::Openssl;
 use crate::part::{alices, login};
 use crate::world::{Wish, World, listener};
-
-/// `openssl s_client` as a stream.
-struct Openssl {
-    child: Child,
-    input: ChildStdin,
-    output: ChildStdout,
-}
-
-impl Openssl {
-    fn connect(world: &World, options: &[&str]) -> Option<Client<Self>> {
-        let openssl = need::peer("openssl").ok()?;
-        let mut command = Command::new(openssl);
-        command.args(["s_client", "-quiet", "-crlf", "-connect", &world.address.to_string()]).args(options);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = piped.spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Some(Client::new(Self { child, input, output }))
-    }
-}
-
-impl Read for Openssl {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.output.read(buffer)
-    }
-}
-
-/// `-crlf` makes CRLF of LF.
-impl Write for Openssl {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let lines: Vec<u8> = octets.iter().copied().filter(|octet| *octet != b'\r').collect();
-        self.input.write_all(&lines).map(|()| octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.input.flush()
-    }
-}
-
-impl Drop for Openssl {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn behind_starttls_everything_begins_anew() {

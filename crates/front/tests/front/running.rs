@@ -1,6 +1,7 @@
 //! The process's loop beside a real keeper, over the sockets that both have in the daemon: an opener hands them their
 //! configuration, their files and each other.
 
+use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -229,8 +230,11 @@ fn cram_md5(client: &mut Client<TcpStream>, password: &[u8], reply: &str) {
     let challenge = STANDARD.decode(challenge.strip_prefix("334 ").unwrap()).unwrap();
     let mut digest = Hmac::<Md5>::new_from_slice(password).unwrap();
     digest.update(&challenge);
-    let digest: String = digest.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
-    let response = STANDARD.encode(format!("alice {digest}"));
+    let mut response = "alice ".to_owned();
+    for octet in digest.finalize().into_bytes() {
+        write!(response, "{octet:02x}").unwrap();
+    }
+    let response = STANDARD.encode(response);
     client.talk(&format!("C: {response}\nS: {reply}"));
 }
 

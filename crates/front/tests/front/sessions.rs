@@ -175,8 +175,8 @@ fn a_session_does_not_stall() {
         client.log_in();
         client.talk("C: QUIT\nS: 221 *");
     }
-    // Delayed acknowledgements take 40 ms each; there are six turns in a session.
-    assert!(begun.elapsed() < Duration::from_millis(25 * 6 * 40), "{:?}", begun.elapsed());
+    // Delayed acknowledgements would take 40 ms for each of six turns.
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
 
 #[test]

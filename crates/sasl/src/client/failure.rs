@@ -2,7 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-/// Why an exchange failed. Nothing in it was derived from the secret.
+use credential::Mechanism;
+
+use crate::requirement::LeftOut;
+
+/// Why an exchange failed. Nothing in it was derived from the secret. RFC 4422, section 3.6.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// A message of the server does not follow the mechanism's grammar.
@@ -34,6 +38,9 @@ pub enum Failure {
     /// The server did not agree to what the exchange has to have.
     #[error("server does not agree to what is required: {0}")]
     Unmet(&'static str),
+    /// The settings do not allow the mechanism.
+    #[error("{0} is ruled out: {1}")]
+    RuledOut(Mechanism, LeftOut),
     /// Something that the mechanism has no way to say.
     #[error("the mechanism cannot carry {0}")]
     Unsayable(&'static str),

@@ -34,7 +34,7 @@ pub struct Settings {
 }
 
 /// Who a client is. Names are octets, as other programs store and compare them; a mechanism that wants characters asks for
-/// UTF-8, prepared where SASLprep agrees.
+/// UTF-8, prepared where SASLprep agrees. RFC 4422, section 3.4.1, tells both identities apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// Whose password it is.
@@ -45,7 +45,7 @@ pub struct Login {
     pub realm: Option<Vec<u8>>,
 }
 
-/// What a client can log in with.
+/// What a client can log in with. RFC 6750, section 2.1, has the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
     /// A password.
@@ -56,7 +56,7 @@ pub enum Means {
     Nothing,
 }
 
-/// Where a password or token may be sent itself.
+/// Where a password or token may be sent itself. RFC 4422, section 6.1; RFC 4954, section 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearText {
     /// Only over a layer that keeps it from others.
@@ -75,9 +75,9 @@ pub struct Choice {
 /// Whether somebody may have taken the -PLUS form out of the server's list (RFC 5802, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Downgrade {
-    /// There is nothing to bind to, or the -PLUS form was there (flag `n`).
+    /// There is nothing to bind to, or a -PLUS form was there (flag `n`).
     No,
-    /// We could have bound, and were not offered to (flag `y`): the server shall say if it did.
+    /// We could have bound, and were offered no -PLUS form of any hash (flag `y`): the server shall say if it did.
     Perhaps,
 }
 
@@ -96,6 +96,7 @@ impl Settings {
 
     /// Chooses from what the server offers, by its names: what is bound to the channel, then SCRAM, then the rest in the
     /// order of [`Mechanism::ALL`].
+    /// RFC 4422, section 3.2, leaves it to the client; RFC 5802, section 6, has the flag of channel binding that depends on it.
     pub fn choose<'a>(
         &self,
         offered: impl IntoIterator<Item = &'a str>,
@@ -113,11 +114,16 @@ impl Settings {
     }
 
     fn why_not(&self, mechanism: Mechanism, offered: MechanismSet, channel: &Channel) -> Option<LeftOut> {
+        if self.mechanisms.contains(mechanism) && !offered.contains(mechanism) {
+            return Some(LeftOut::NotOffered);
+        }
+        self.rules_out(mechanism, channel)
+    }
+
+    /// Why a mechanism is not to be used over a channel, whatever the server offers.
+    pub(crate) fn rules_out(&self, mechanism: Mechanism, channel: &Channel) -> Option<LeftOut> {
         if !self.mechanisms.contains(mechanism) {
             return Some(LeftOut::NotConfigured);
-        }
-        if !offered.contains(mechanism) {
-            return Some(LeftOut::NotOffered);
         }
         if Means::of(mechanism) != self.means {
             return Some(LeftOut::OtherMeans);
@@ -168,12 +174,9 @@ impl Means {
 }
 
 fn downgrade(mechanism: Mechanism, offered: MechanismSet, channel: &Channel) -> Downgrade {
+    let offers_plus = offered.iter().any(|offer| matches!(offer, Mechanism::ScramPlus(_)));
     match mechanism {
-        Mechanism::Scram(hash)
-            if channel.best_binding().is_some() && !offered.contains(Mechanism::ScramPlus(hash)) =>
-        {
-            Downgrade::Perhaps
-        }
+        Mechanism::Scram(_) if channel.best_binding().is_some() && !offers_plus => Downgrade::Perhaps,
         _ => Downgrade::No,
     }
 }

@@ -9,7 +9,7 @@ use crate::client::failure::Failure;
 use crate::layer::LayerKeys;
 use crate::mechanism::digest_md5;
 
-/// What is to be done next.
+/// What is to be done next. RFC 4422, section 3.
 #[derive(Debug)]
 pub enum Step {
     /// Send these octets, and resume with what the server says.
@@ -27,7 +27,7 @@ pub enum Step {
     Failed(Failure),
 }
 
-/// How an exchange ended well.
+/// How an exchange ended well. RFC 4422, section 3.6.
 #[derive(Debug)]
 pub struct Outcome {
     /// By which mechanism.
@@ -42,7 +42,7 @@ pub struct Outcome {
     pub ticket: Option<digest_md5::ClientTicket>,
 }
 
-/// An exchange that waits for the server.
+/// An exchange that waits for the server. RFC 4422, section 3.4.
 pub struct AwaitChallenge(Box<dyn Receive>);
 
 /// An exchange that waits for a password or token.
@@ -69,7 +69,7 @@ pub(crate) trait Supply: Send {
 }
 
 impl AwaitChallenge {
-    /// Resumes with a challenge, after the protocol's base64 was taken off.
+    /// Resumes with a challenge, after the protocol's base64 was taken off. RFC 4422, section 3.4.
     pub fn challenge(self, octets: &[u8]) -> Step {
         if octets.len() > crate::MAX_MESSAGE {
             return Step::Failed(Failure::TooLong("challenge"));
@@ -78,7 +78,7 @@ impl AwaitChallenge {
     }
 
     /// Resumes with the server's success, and the data that came with it, if the protocol has a place for them (SMTP has
-    /// none).
+    /// none). RFC 4422, section 3.6.
     pub fn success(self, data: Option<&[u8]>) -> Step {
         match data {
             None => self.0.succeed(),
@@ -92,6 +92,7 @@ impl AwaitChallenge {
     }
 
     /// The server has refused: why, as far as it has said so within the exchange.
+    /// RFC 4422, section 3.6; RFC 7628, section 3.2.2.
     pub fn refused(self) -> Failure {
         self.0.refusal().map_or(Failure::Refused, |words| Failure::RefusedByServer(words.to_owned()))
     }
@@ -99,6 +100,7 @@ impl AwaitChallenge {
 
 impl AwaitSecret {
     /// Resumes with the password or token. With SCRAM it is derived from here, which costs what the server asks for.
+    /// RFC 5802, section 3, says what the count costs.
     pub fn supply(self, secret: &Secret) -> Step {
         self.0.supply(secret)
     }

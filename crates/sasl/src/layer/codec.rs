@@ -22,6 +22,7 @@ use crate::layer::sealing::{BLOCK, Opening, Sealing};
 use crate::layer::{DirectionKeys, LayerKeys};
 
 /// Why what was received is nothing that the peer has sent, or nothing more can be sent. The connection is to be dropped.
+/// RFC 2831, section 2.3, has the connection closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LayerError {
     /// A packet longer than what was agreed.
@@ -55,7 +56,7 @@ pub enum LayerError {
     Exhausted,
 }
 
-/// Both halves of a layer.
+/// Both halves of a layer. RFC 4422, section 3.7.
 #[derive(Debug)]
 pub struct SecurityLayer {
     /// For what is sent.
@@ -64,7 +65,7 @@ pub struct SecurityLayer {
     pub unwrap: Unwrap,
 }
 
-/// Makes packets of what is to be sent.
+/// Makes packets of what is to be sent. RFC 2831, sections 2.3 and 2.4.
 pub struct Wrap {
     mac: Signing,
     sealing: Sealing,
@@ -73,7 +74,7 @@ pub struct Wrap {
     numbers: Numbers,
 }
 
-/// Makes what was sent of packets.
+/// Makes what was sent of packets. RFC 2831, sections 2.3 and 2.4.
 pub struct Unwrap {
     mac: Signing,
     opening: Opening,
@@ -113,7 +114,7 @@ impl Wrap {
     }
 
     /// Appends packets for a text, which may be of any length; for an empty one there is nothing to send. After an error
-    /// nothing was appended.
+    /// nothing was appended. RFC 4422, section 3.7: each packet with its length in four octets in front.
     pub fn wrap(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), LayerError> {
         let before = out.len();
         // Made room at once, so that no text is left behind where a growing vector was.
@@ -146,6 +147,13 @@ impl Wrap {
     }
 }
 
+/// Enough for all that may still come out, once something does, so that the text never grows and leaves itself behind.
+fn make_room(plain: &mut Vec<u8>, most: usize) {
+    if plain.capacity() == 0 {
+        plain.reserve_exact(most);
+    }
+}
+
 impl Unwrap {
     #[expect(clippy::expect_used, reason = "the ciphers are keyed with slices of the length that each has")]
     fn new(keys: &LayerKeys) -> Self {
@@ -162,13 +170,12 @@ impl Unwrap {
 
     /// Takes octets as they come, and gives what the packets that are whole now hold: perhaps nothing. What is not whole is
     /// kept, never more than one packet. After an error every further call gives the same one, and what was good before it
-    /// in the same octets is lost with it: the connection is to be dropped.
+    /// in the same octets is lost with it: the connection is to be dropped. RFC 4422, section 3.7.
     pub fn unwrap(&mut self, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, LayerError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        // Enough for all that may come out, so that it never grows and leaves text behind.
-        let mut plain = Zeroizing::new(Vec::with_capacity(self.held.len() + octets.len()));
+        let mut plain = Zeroizing::default();
         match self.take(octets, &mut plain) {
             Ok(()) => Ok(plain),
             Err(fault) => {
@@ -189,6 +196,7 @@ impl Unwrap {
             if self.held.is_empty()
                 && let Some((packet, rest)) = self.whole(octets)?
             {
+                make_room(plain, octets.len());
                 self.open(packet, plain)?;
                 octets = rest;
                 continue;
@@ -196,7 +204,10 @@ impl Unwrap {
             octets = self.hold(octets)?;
             let held = std::mem::take(&mut self.held);
             match self.whole(&held)? {
-                Some((packet, _)) => self.open(packet, plain)?,
+                Some((packet, _)) => {
+                    make_room(plain, held.len() + octets.len());
+                    self.open(packet, plain)?;
+                }
                 None => self.held = held,
             }
         }

@@ -29,12 +29,18 @@ struct AskedForToken {
 
 impl Supply for AskedForToken {
     fn supply(self: Box<Self>, token: &Secret) -> Step {
+        let login = &self.start.settings.login;
+        let name = login.authorization.as_deref().unwrap_or(&login.authentication);
+        let host = self.start.settings.host.as_bytes();
+        if name.iter().chain(host).any(u8::is_ascii_control) {
+            return Step::Failed(Failure::Unsayable("a control character in a name"));
+        }
         if token.is_empty() || !token.expose().iter().all(|octet| is_of_token(*octet)) {
             return Step::Failed(Failure::Unsayable("a token that is none of RFC 6750"));
         }
         let message = match self.form {
-            Form::OauthBearer => self.oauthbearer(token),
-            Form::Xoauth2 => self.xoauth2(token),
+            Form::OauthBearer => self.oauthbearer(name, token),
+            Form::Xoauth2 => Ok(with_token(&[b"user=", name, b"\x01"].concat(), token)),
         };
         let form = self.form;
         message.map_or_else(Step::Failed, |message| Step::send(message, ExpectVerdict { form }))
@@ -43,24 +49,13 @@ impl Supply for AskedForToken {
 
 impl AskedForToken {
     /// RFC 7628, section 3.1.
-    fn oauthbearer(&self, token: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    fn oauthbearer(&self, name: &[u8], token: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let settings = &self.start.settings;
-        let login = &settings.login;
         let mut header = String::from("n,a=");
-        let name = login.authorization.as_deref().unwrap_or(&login.authentication);
         push_saslname(&mut header, utf8(name).ok_or(Failure::Unsayable("a name that is not UTF-8"))?);
         let port = settings.port.map(|port| format!("port={port}\u{1}")).unwrap_or_default();
         let header = format!("{header},\u{1}host={}\u{1}{port}", settings.host);
         Ok(with_token(header.as_bytes(), token))
-    }
-
-    fn xoauth2(&self, token: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let login = &self.start.settings.login;
-        let name = login.authorization.as_deref().unwrap_or(&login.authentication);
-        if name.contains(&1) {
-            return Err(Failure::Unsayable("a separator in the name"));
-        }
-        Ok(with_token(&[b"user=", name, b"\x01"].concat(), token))
     }
 }
 

@@ -1,9 +1,10 @@
 //! CRAM-MD5 (RFC 2195): the server sends a challenge, the client the HMAC-MD5 of it under the password.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use credential::verifier::CramMd5;
-use credential::{Credential, Identity, Mechanism, Secret, Verifier, VerifierKind};
+use credential::{Credential, Identity, Mechanism, Record, Secret, Verifier, VerifierKind};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -25,7 +26,10 @@ fn challenge(entropy: &[u8; 32], host: &str) -> Vec<u8> {
     let number = |range: std::ops::Range<usize>| {
         entropy[range].iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet))
     };
-    format!("<{}.{}@{host}>", number(0..8), number(8..16)).into_bytes()
+    let mut text = String::with_capacity(2 * 20 + host.len() + 4);
+    // A String takes everything.
+    let _ = write!(text, "<{}.{}@{host}>", number(0..8), number(8..16));
+    text.into_bytes()
 }
 
 struct ExpectResponse {
@@ -77,38 +81,43 @@ impl Resolve for ExpectRecord {
 impl ExpectRecord {
     /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
     fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
-        let usable = answer.record.iter().flat_map(|record| record.credentials());
+        let mut decoys = answer.decoy.record().credentials().iter();
+        let decoy = decoys.find_map(verifier).ok_or(Failure::NotServed)?;
+        let usable = answer.record.map(Record::credentials).unwrap_or_default().iter();
         let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
         let mut right = None;
         for credential in usable {
-            let Some(fits) = self.fits(credential) else { continue };
+            let Some(verifier) = verifier(credential) else { continue };
             is_served = true;
-            if fits && right.is_none() {
+            if self.fits(verifier) && right.is_none() {
                 right = Some(credential.label.clone());
             }
         }
         if !is_served {
-            let decoy = answer.decoy.record().credentials().iter().find_map(|it| self.fits(it));
-            return Err(match decoy {
-                Some(_) => answer.failure_or(Failure::NoVerifier),
-                None => Failure::NotServed,
-            });
+            self.fits(decoy);
+            return Err(answer.failure_or(Failure::NoVerifier));
         }
         let credential = Some(right.ok_or(Failure::WrongPassword)?);
-        Ok(Step::Done(Box::new(Outcome { credential, ..Outcome::of(Mechanism::CramMd5, self.identity) })))
+        let outcome = Outcome::of(Mechanism::CramMd5, answer.identity(self.identity));
+        Ok(Step::Done(Box::new(Outcome { credential, ..outcome })))
     }
 
-    /// Whether the digest is that of a credential's password; `None` where it has nothing to tell by.
-    fn fits(&self, credential: &Credential) -> Option<bool> {
-        let get = |kind| credential.verifiers.get(kind);
-        let digest = match get(VerifierKind::CramMd5).or_else(|| get(VerifierKind::Plain))? {
+    /// Whether the digest was made with the password that a verifier is of.
+    fn fits(&self, verifier: &Verifier) -> bool {
+        let digest = match verifier {
             Verifier::CramMd5(cram) => cram.digest(&self.challenge),
             Verifier::Plain(plain) => CramMd5::derive(plain.secret().expose()).digest(&self.challenge),
-            _ => return None,
+            _ => return false,
         };
-        Some(hex(&digest)[..].ct_eq(&self.digest).into())
+        hex(&digest)[..].ct_eq(&self.digest).into()
     }
+}
+
+/// What a credential has to tell by.
+fn verifier(credential: &Credential) -> Option<&Verifier> {
+    let get = |kind| credential.verifiers.get(kind);
+    get(VerifierKind::CramMd5).or_else(|| get(VerifierKind::Plain))
 }
 
 pub(crate) fn connect(start: client::Start) -> client::Step {
@@ -151,9 +160,7 @@ impl Supply for AskedForPassword {
 #[cfg(test)]
 mod tests {
     use credential::policy::{Cost, KindSet, Policy};
-    use credential::{
-        ChangedBy, DecoyKey, Label, Occasion, Realm, Record, ShapeCounts, Timestamp, Verifiers,
-    };
+    use credential::{ChangedBy, DecoyKey, Label, Occasion, Realm, ShapeCounts, Timestamp, Verifiers};
 
     use super::*;
 

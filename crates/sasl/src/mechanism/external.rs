@@ -55,11 +55,15 @@ impl Resolve for ExpectRecord {
             return Step::Failed(answer.failure_or(Failure::NotUsable));
         }
         let Self { identity, authorization } = *self;
+        let identity = answer.identity(identity);
         Step::Done(Box::new(Outcome { authorization, ..Outcome::of(Mechanism::External, identity) }))
     }
 }
 
 pub(crate) fn connect(start: &client::Start) -> client::Step {
     let authzid = start.settings.login.authorization.clone().unwrap_or_default();
+    if authzid.contains(&0) {
+        return client::Step::Failed(client::Failure::Unsayable("a name with a NUL"));
+    }
     client::Step::send(Zeroizing::new(authzid), client::ExpectSuccess::one_sided(Mechanism::External))
 }

@@ -33,47 +33,45 @@ use message::{ClientFinal, ClientFirst, Flag, ServerFinal, ServerFirst};
 
 /// Which of the two names the mechanism was begun by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Binding {
+pub(crate) enum Name {
     /// SCRAM-x.
-    None,
-    /// SCRAM-x-PLUS.
-    Tls,
+    Plain,
+    /// SCRAM-x-PLUS: bound to the TLS channel.
+    Plus,
 }
 
-impl Binding {
+impl Name {
     fn mechanism(self, hash: ScramHash) -> Mechanism {
         match self {
-            Self::None => Mechanism::Scram(hash),
-            Self::Tls => Mechanism::ScramPlus(hash),
+            Self::Plain => Mechanism::Scram(hash),
+            Self::Plus => Mechanism::ScramPlus(hash),
         }
     }
 }
 
-pub(crate) fn serve(hash: ScramHash, name: Binding, start: &Start<'_>, initial: Option<&[u8]>) -> Step {
-    let bound = name == Binding::None && {
-        let plus = Binding::Tls.mechanism(hash);
-        start.settings.why_not(plus, start.channel).is_none()
-    };
+pub(crate) fn serve(hash: ScramHash, name: Name, start: &Start<'_>, initial: Option<&[u8]>) -> Step {
+    let is_offered = |hash| start.settings.why_not(Mechanism::ScramPlus(hash), start.channel).is_none();
+    let offers_plus = name == Name::Plain && ScramHash::ALL.into_iter().any(is_offered);
     let exchange = ExpectClientFirst {
         hash,
         name,
         settings: Arc::clone(start.settings),
         channel: start.channel.clone(),
-        offers_plus: bound,
+        offers_plus,
         nonce: message::nonce(&start.entropy),
     };
     match initial {
-        Some(first) => Box::new(exchange).respond(first),
+        Some(first) => Step::of(exchange.read(first)),
         None => Step::challenge([], exchange),
     }
 }
 
 struct ExpectClientFirst {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     settings: Arc<Settings>,
     channel: Channel,
-    /// Whether the client must have seen the -PLUS form, too.
+    /// Whether the client must have seen a -PLUS form, of whatever hash.
     offers_plus: bool,
     /// Our part of the nonce.
     nonce: String,
@@ -100,10 +98,9 @@ impl ExpectClientFirst {
             name: self.name,
             authorization: authorization.transpose()?.flatten(),
             binding: message::binding(first.header.text, channel),
-            first_bare: first.bare.to_owned(),
-            client_nonce: first.nonce.to_owned(),
+            said: begin_auth_message(first.bare),
+            nonce: [first.nonce, &self.nonce].concat(),
             identity: identity.clone(),
-            nonce: self.nonce,
         };
         Ok(Step::lookup(identity, exchange))
     }
@@ -111,29 +108,41 @@ impl ExpectClientFirst {
     /// RFC 5802, section 6: what the flag asks for, held against the mechanism's name and what was offered.
     fn channel_of(&self, flag: Flag<'_>) -> Result<Option<&ChannelBinding>, Failure> {
         match (flag, self.name) {
-            (Flag::Bound(kind), Binding::Tls) => {
+            (Flag::Bound(kind), Name::Plus) => {
                 let kind = BindingKind::named(kind).ok_or(Failure::Binding)?;
                 self.channel.binding(kind).map(Some).ok_or(Failure::Binding)
             }
-            (Flag::Unused, Binding::None) if self.offers_plus => Err(Failure::Downgrade),
-            (Flag::Unused | Flag::Unable, Binding::None) => Ok(None),
-            (Flag::Bound(_), Binding::None) => Err(Failure::Malformed("bound, without -PLUS")),
-            (Flag::Unused | Flag::Unable, Binding::Tls) => Err(Failure::Malformed("-PLUS, and not bound")),
+            (Flag::Unused, Name::Plain) if self.offers_plus => Err(Failure::Downgrade),
+            (Flag::Unused | Flag::Unable, Name::Plain) => Ok(None),
+            (Flag::Bound(_), Name::Plain) => Err(Failure::Malformed("bound, without -PLUS")),
+            (Flag::Unused | Flag::Unable, Name::Plus) => Err(Failure::Malformed("-PLUS, and not bound")),
         }
     }
 }
 
 struct ExpectRecord {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    /// What `c=` will have to hold.
-    binding: Vec<u8>,
-    first_bare: String,
-    client_nonce: String,
+    /// What `c=` will have to be.
+    binding: String,
+    /// Both parts.
     nonce: String,
+    /// AuthMessage, as far as it has come.
+    said: String,
 }
+
+/// AuthMessage begins with what the client has said (RFC 5802, section 3); two messages will follow.
+fn begin_auth_message(first_bare: &str) -> String {
+    let mut said = String::with_capacity(first_bare.len() + AUTH_MESSAGE);
+    said.push_str(first_bare);
+    said.push(',');
+    said
+}
+
+/// About as much as server-first-message and client-final-message-without-proof have.
+const AUTH_MESSAGE: usize = 256;
 
 impl Resolve for ExpectRecord {
     fn resolve(self: Box<Self>, answer: &Answer<'_>) -> Step {
@@ -141,16 +150,17 @@ impl Resolve for ExpectRecord {
             Ok(keys) => keys,
             Err(failure) => return Step::Failed(failure),
         };
-        let first = message::server_first([&self.client_nonce, &self.nonce], &keys.salt, keys.iterations);
-        let said = format!("{},{first},", self.first_bare);
-        let nonce = self.client_nonce + &self.nonce;
+        let first = message::server_first(&self.nonce, &keys.salt, keys.iterations);
+        let mut said = self.said;
+        said.push_str(&first);
+        said.push(',');
         let next = ExpectClientFinal {
             hash: self.hash,
             name: self.name,
-            identity: self.identity,
+            identity: answer.identity(self.identity),
             authorization: self.authorization,
             binding: self.binding,
-            nonce,
+            nonce: self.nonce,
             said,
             keys,
         };
@@ -160,10 +170,10 @@ impl Resolve for ExpectRecord {
 
 struct ExpectClientFinal {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     identity: Identity,
     authorization: Option<AuthorizationId>,
-    binding: Vec<u8>,
+    binding: String,
     /// Both parts.
     nonce: String,
     /// AuthMessage, as far as it has come.
@@ -175,6 +185,10 @@ impl Respond for ExpectClientFinal {
     fn respond(self: Box<Self>, octets: &[u8]) -> Step {
         Step::of(self.read(octets))
     }
+
+    fn is_costly(&self) -> bool {
+        self.keys.is_costly()
+    }
 }
 
 impl ExpectClientFinal {
@@ -185,7 +199,7 @@ impl ExpectClientFinal {
         if last.nonce != nonce {
             return Err(Failure::Nonce);
         }
-        if *last.binding != binding {
+        if last.binding != binding {
             return Err(Failure::Binding);
         }
         let proof = ScramKey::from_octets(hash, &last.proof)
@@ -206,7 +220,7 @@ pub(crate) fn connect_unbound(hash: ScramHash, downgrade: Downgrade, start: clie
         Downgrade::No => Flag::Unable,
         Downgrade::Perhaps => Flag::Unused,
     };
-    client::Step::of(connect(hash, Binding::None, flag, None, start))
+    client::Step::of(connect(hash, Name::Plain, flag, None, start))
 }
 
 /// Bound to the best that the channel has.
@@ -214,12 +228,12 @@ pub(crate) fn connect_bound(hash: ScramHash, start: client::Start) -> client::St
     let Some(channel) = start.channel.best_binding().cloned() else {
         return client::Step::Failed(client::Failure::Unsayable("a binding to a channel that has none"));
     };
-    client::Step::of(connect(hash, Binding::Tls, Flag::Bound(channel.kind.name()), Some(&channel), start))
+    client::Step::of(connect(hash, Name::Plus, Flag::Bound(channel.kind.name()), Some(&channel), start))
 }
 
 fn connect(
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     flag: Flag<'_>,
     channel: Option<&ChannelBinding>,
     start: client::Start,
@@ -236,13 +250,13 @@ fn connect(
 
 struct ExpectServerFirst {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     start: client::Start,
     /// Our part of the nonce.
     nonce: String,
     first_bare: String,
     /// What `c=` holds.
-    binding: Vec<u8>,
+    binding: String,
 }
 
 impl Receive for ExpectServerFirst {
@@ -279,7 +293,7 @@ impl ExpectServerFirst {
 
 struct AskedForPassword {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     salt: Vec<u8>,
     iterations: u32,
     without_proof: String,

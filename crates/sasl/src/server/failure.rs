@@ -7,7 +7,7 @@ use crate::requirement::LeftOut;
 
 /// Why an exchange failed, in words for the log. They hold nothing that the client sent but names.
 ///
-/// The client is told the [`Class`] alone: whatever has to do with who it is falls into one.
+/// The client is told the [`Class`] alone: whatever has to do with who it is falls into one. RFC 4422, section 3.6.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The mechanism is not offered here and now.
@@ -60,7 +60,7 @@ pub enum Failure {
     NotServed,
 }
 
-/// What the client may be told.
+/// What the client may be told. The replies are those of RFC 4954, sections 4 and 6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The message makes no sense (SMTP: 501 5.5.2).

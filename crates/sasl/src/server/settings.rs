@@ -26,7 +26,7 @@ pub struct Settings {
     pub layers: Layers,
 }
 
-/// The realms of a server, in the spelling that their users' H(A1) were made with.
+/// The realms of a server, in the spelling that their users' H(A1) were made with. RFC 2831, section 2.1.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Realms {
     /// That of a user who names none.
@@ -35,7 +35,7 @@ pub struct Realms {
     pub others: Vec<Realm>,
 }
 
-/// What is offered over a channel, and why the rest is not.
+/// What is offered over a channel, and why the rest is not. RFC 4422, section 3.2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// What is possible now.
@@ -45,7 +45,7 @@ pub struct Offer {
 }
 
 impl Settings {
-    /// What is possible now, over a channel.
+    /// What is possible now, over a channel. RFC 4422, section 3.2.
     pub fn offer(&self, channel: &Channel) -> Offer {
         let mut offer = Offer { mechanisms: MechanismSet::EMPTY, left_out: Vec::new() };
         for mechanism in Mechanism::ALL {
@@ -86,7 +86,7 @@ impl Realms {
         Self { default, others: Vec::new() }
     }
 
-    /// Whom a client means: `user@realm`, or a user of the default realm.
+    /// Whom a client means: `user@realm`, or a user of the default realm. RFC 4013 prepares both parts.
     pub fn identity(&self, userid: &str) -> Result<Identity, NameError> {
         Identity::parse(userid, &self.default)
     }

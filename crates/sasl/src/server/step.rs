@@ -11,7 +11,7 @@ use crate::layer::LayerKeys;
 use crate::server::Ticket;
 use crate::server::failure::Failure;
 
-/// What is to be done next.
+/// What is to be done next. RFC 4422, section 3.
 #[derive(Debug)]
 pub enum Step {
     /// Send these octets, and resume with the client's response.
@@ -42,6 +42,7 @@ pub enum Step {
 }
 
 /// How an exchange ended well. Whether somebody may act for another is for the caller to decide.
+/// RFC 4422, section 3.4.1.
 #[derive(Debug)]
 pub struct Outcome {
     /// By which mechanism.
@@ -83,7 +84,7 @@ pub struct Answer<'a> {
     pub occasion: Occasion,
 }
 
-/// An exchange that waits for the client's response.
+/// An exchange that waits for the client's response. RFC 4422, section 3.4.
 pub struct AwaitResponse(Box<dyn Respond>);
 
 /// An exchange that waits for a record.
@@ -101,6 +102,11 @@ pub(crate) trait Respond: Send {
 
     /// Whether the challenge was the last word of the exchange, to which the response is empty.
     fn is_last(&self) -> bool {
+        false
+    }
+
+    /// Whether the response will be held against something that has to be derived first.
+    fn is_costly(&self) -> bool {
         false
     }
 }
@@ -129,7 +135,7 @@ struct Candidate {
 }
 
 impl AwaitResponse {
-    /// Resumes with what the client sent, after the protocol's base64 was taken off.
+    /// Resumes with what the client sent, after the protocol's base64 was taken off. RFC 4422, section 3.4.
     pub fn respond(self, octets: &[u8]) -> Step {
         if octets.len() > crate::MAX_MESSAGE {
             return Step::Failed(Failure::TooLong("response"));
@@ -142,6 +148,12 @@ impl AwaitResponse {
     pub fn is_last(&self) -> bool {
         self.0.is_last()
     }
+
+    /// Whether [`respond`](Self::respond) will derive keys, which costs time by intent: SCRAM in a store that keeps clear
+    /// text alone. Whoever drives many exchanges does so where it may take its time.
+    pub fn is_costly(&self) -> bool {
+        self.0.is_costly()
+    }
 }
 
 impl AwaitRecord {
@@ -151,17 +163,17 @@ impl AwaitRecord {
         match self.0 {
             Waiting::Record(exchange) => exchange.resolve(answer),
             Waiting::Verdict(candidate) => match verify(answer, &candidate.password) {
-                Ok(verdict) => AwaitVerdict(candidate).judge(verdict),
+                Ok(verdict) => AwaitVerdict(candidate.of(answer.record)).judge(verdict),
                 Err(error) => Step::Failed(error.into()),
             },
         }
     }
 
     /// Where the exchange has come to a password to check, hands that check to the caller, who may put it into a queue or
-    /// remember passwords that were right. Otherwise gives the exchange back.
-    pub fn into_password(self) -> Result<AwaitVerdict, Self> {
+    /// remember passwords that were right. Otherwise gives the exchange back. `record`: what was found.
+    pub fn into_password(self, record: Option<&Record>) -> Result<AwaitVerdict, Self> {
         match self.0 {
-            Waiting::Verdict(candidate) => Ok(AwaitVerdict(candidate)),
+            Waiting::Verdict(candidate) => Ok(AwaitVerdict(candidate.of(record))),
             Waiting::Record(_) => Err(self),
         }
     }
@@ -184,6 +196,14 @@ impl AwaitVerdict {
             })),
             Err(failure) => Step::Failed(failure),
         }
+    }
+}
+
+impl Candidate {
+    /// In the spelling of the record, which rules and logs go by.
+    fn of(self, record: Option<&Record>) -> Self {
+        let identity = record.map_or(self.identity, |record| record.identity().clone());
+        Self { identity, ..self }
     }
 }
 
@@ -239,6 +259,12 @@ impl Step {
 }
 
 impl Answer<'_> {
+    /// The identity in the spelling of the record, which rules and logs go by: a client may have written its realm in
+    /// another case.
+    pub(crate) fn identity(&self, looked_up: Identity) -> Identity {
+        self.record.map_or(looked_up, |record| record.identity().clone())
+    }
+
     /// Why nobody can log in by this record whatever he sends; where somebody could, `otherwise`.
     pub(crate) fn failure_or(&self, otherwise: Failure) -> Failure {
         let Some(record) = self.record else { return Failure::NoSuchUser };
@@ -249,6 +275,7 @@ impl Answer<'_> {
 
 /// Checks a password as PLAIN and LOGIN do: against the strongest verifier of each credential, at a cost that does not
 /// tell whether there is such a user ([`check_user`]). The outer error is our own trouble.
+/// RFC 4616, section 2, has the password prepared.
 pub fn verify(answer: &Answer<'_>, password: &Secret) -> Result<Result<Label, Failure>, DeriveError> {
     Ok(match check_user(answer.record, answer.decoy, password, &answer.occasion)?.verdict {
         Verdict::Right { label } => Ok(label),
@@ -258,15 +285,14 @@ pub fn verify(answer: &Answer<'_>, password: &Secret) -> Result<Result<Label, Fa
 
 /// Sends the last word of an exchange, to which the client answers with nothing (RFC 4422, section 3.6).
 pub(crate) fn finish(octets: impl Into<Vec<u8>>, outcome: Outcome) -> Step {
-    Step::challenge(octets, AwaitEmpty(Box::new(outcome)))
+    Step::challenge(octets, outcome)
 }
 
-struct AwaitEmpty(Box<Outcome>);
-
-impl Respond for AwaitEmpty {
+/// How an exchange has ended waits for the empty answer to its last word.
+impl Respond for Outcome {
     fn respond(self: Box<Self>, octets: &[u8]) -> Step {
         if octets.is_empty() {
-            Step::Done(self.0)
+            Step::Done(self)
         } else {
             Step::Failed(Failure::Malformed("response to the last challenge is not empty"))
         }

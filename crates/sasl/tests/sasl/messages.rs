@@ -172,3 +172,16 @@ fn scram_servers_that_are_not_believed() {
     );
     assert!(matches!(answer(&|_| "e=unknown-user".to_owned()), Some(client::Failure::Malformed(_))));
 }
+
+#[test]
+fn a_message_is_bounded_before_it_is_read() {
+    let long = |octets: usize| format!("n,,n=user,r=abc,x={}", "y".repeat(octets)).into_bytes();
+    assert!(begun("SCRAM-SHA-256", &long(9000), &Channel::clear()).is_ok());
+    let too_long = Err(Failure::TooLong("initial response"));
+    assert_eq!(begun("SCRAM-SHA-256", &long(sasl::MAX_MESSAGE), &Channel::clear()), too_long);
+    let site = Site::new();
+    let begun = server::begin(Mechanism::Plain, None, &site.settings, &tls(), dice(1));
+    let Step::Challenge { next, .. } = begun else { panic!() };
+    let step = next.respond(&long(sasl::MAX_MESSAGE));
+    assert!(matches!(step, Step::Failed(Failure::TooLong("response"))));
+}

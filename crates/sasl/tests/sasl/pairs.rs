@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use credential::policy::{Recipe, Salts};
 use credential::record::State;
-use credential::{Label, Mechanism, Occasion, Secret, Verdict};
+use credential::{Label, Mechanism, MechanismSet, Occasion, Secret, Verdict};
 use proptest::prelude::*;
 use sasl::client::{self, Means};
 use sasl::server::{self, Class, Failure, Principal};
@@ -107,6 +107,41 @@ fn clear_text_serves_every_mechanism() {
     }
 }
 
+/// A store that has come to keep nothing for a mechanism says so whoever is asked for, and not only of strangers.
+#[test]
+fn what_is_served_no_longer_fails_for_everybody_alike() {
+    for mechanism in with_password().into_iter().filter(|it| it.verifier().is_some()) {
+        let mut site = Site::new().with_user("user", "pencil");
+        site.policy.keep = kinds("argon2id");
+        for (userid, password) in [("user", "pencil"), ("user", "pen"), ("nobody", "pencil")] {
+            let ended = log_in(&mut site, mechanism, userid, password, None);
+            assert_eq!(ended.server.unwrap_err(), Failure::NotServed, "{mechanism} {userid}");
+        }
+    }
+}
+
+/// Who may not log in now, or not from there, looks as he always does: his salt does not come and go.
+#[test]
+fn who_may_not_log_in_keeps_his_salt() {
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1-PLUS"] {
+        let mechanism: Mechanism = mechanism.parse().unwrap();
+        let mut site = Site::new().with_user("user", "pencil");
+        let before = log_in(&mut site, mechanism, "user", "pencil", None).messages.swap_remove(1);
+        site.user("user").set_state(None, State::Suspended, NOW).unwrap();
+        let ended = log_in(&mut site, mechanism, "user", "pencil", None);
+        assert_eq!((ended.messages[1].clone(), ended.server.unwrap_err()), (before, Failure::NotUsable));
+    }
+}
+
+#[test]
+fn an_identity_is_told_in_the_spelling_of_its_record() {
+    for mechanism in with_password().into_iter().filter(|it| *it != Mechanism::DigestMd5) {
+        let mut site = Site::new().with_user("user@example.org", "pencil");
+        let outcome = log_in(&mut site, mechanism, "user@EXAMPLE.Org", "pencil", None).server.unwrap();
+        assert_eq!(outcome.principal, Principal::User(identity("user@example.org")), "{mechanism}");
+    }
+}
+
 /// Keys that one user has of old would show by salt and iterations where everybody else's are made of clear text.
 #[test]
 fn keys_of_a_single_user_do_not_show_in_a_store_of_clear_text() {
@@ -195,7 +230,7 @@ fn a_password_check_may_be_taken_over() {
     ) {
         server::Step::Lookup { identity: found, next } => {
             assert_eq!(found, identity("user"));
-            next.into_password().unwrap()
+            next.into_password(None).unwrap()
         }
         other => panic!("{other:?}"),
     };
@@ -249,9 +284,14 @@ fn a_list_that_was_made_shorter_is_noticed() {
     assert!(first.starts_with(b"y,,"));
     let step = server::begin(mechanism, Some(&first), &site.settings, &tls(), dice(2));
     assert!(matches!(step, server::Step::Failed(Failure::Downgrade)));
-    site.change(|settings| {
-        settings.mechanisms = settings.mechanisms.without("SCRAM-SHA-256-PLUS".parse().unwrap());
-    });
+    let without = |site: &mut Site, names: &[&str]| {
+        let drop = |set: MechanismSet, name: &&str| set.without(name.parse().unwrap());
+        site.change(|settings| settings.mechanisms = names.iter().fold(settings.mechanisms, drop));
+    };
+    without(&mut site, &["SCRAM-SHA-256-PLUS"]);
+    let step = server::begin(mechanism, Some(&first), &site.settings, &tls(), dice(2));
+    assert!(matches!(step, server::Step::Failed(Failure::Downgrade)), "another hash could have been bound");
+    without(&mut site, &["SCRAM-SHA-1-PLUS", "SCRAM-SHA-512-PLUS"]);
     let step = server::begin(mechanism, Some(&first), &site.settings, &tls(), dice(2));
     assert!(matches!(site.settle(step), server::Step::Challenge { .. }), "it was not offered, indeed");
 }

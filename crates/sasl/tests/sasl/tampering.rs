@@ -25,7 +25,9 @@ fn is_irrelevant(mechanism: Mechanism, place: usize, before: &[u8], at: usize, a
         // RFC 2831 signs neither the lists that the server offers nor the names of directives and their spelling.
         (Mechanism::DigestMd5, 0) => !is_signed(before, at),
         (Mechanism::DigestMd5, 1) => {
-            (is_case && !is_within(before, at, "username")) || is_unsigned_answer(before, at)
+            let is_hashed = |name| is_within(before, at, name);
+            let is_named = ["username", "nonce", "cnonce"].into_iter().any(is_hashed);
+            (is_case && !is_named) || is_unsigned_answer(before, at)
         }
         (Mechanism::DigestMd5, 2) => is_case,
         _ => false,

@@ -107,7 +107,7 @@ fn an_empty_message_is_a_packet_that_says_nothing() {
 #[test]
 fn no_packet_is_longer_than_the_peer_takes() {
     for protection in protections() {
-        for size in [Layers::LEAST_BUFFER, 33, 40, 41, 100, 1024] {
+        for size in [Layers::LEAST_BUFFER, 94, 100, 101, 200, 1024] {
             let (mut client, mut server) = pair(protection, size);
             let plain = [b'x'; 3000];
             let packets = wrapped(&mut client.wrap, &plain);
@@ -294,9 +294,9 @@ fn what_are_no_keys_is_refused() {
         assert!(LayerKeys::from_octets(&wrong[..]).is_none(), "{place}");
     }
     let mut small = right.clone();
-    small[1..5].copy_from_slice(&20_u32.to_be_bytes());
+    small[1..5].copy_from_slice(&83_u32.to_be_bytes());
     assert!(LayerKeys::from_octets(&small[..]).is_none());
-    small[1..5].copy_from_slice(&21_u32.to_be_bytes());
+    small[1..5].copy_from_slice(&84_u32.to_be_bytes());
     assert!(LayerKeys::from_octets(&small[..]).is_some());
 }
 

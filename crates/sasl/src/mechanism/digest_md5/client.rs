@@ -139,7 +139,7 @@ fn protection(
     let ciphers = layers.ciphers_within(strengths).filter(|cipher| challenge.ciphers.contains(cipher));
     let conf = ciphers.map(Protection::Confidentiality).find(|_| qops.confidentiality);
     let integrity = Some(Protection::Integrity).filter(|_| qops.integrity);
-    let fits = |protection: &Protection| protection.room(challenge.max_buffer) > 0;
+    let fits = |protection: &Protection| protection.has_room(challenge.max_buffer);
     let best = conf.into_iter().chain(integrity).filter(fits).map(Some).chain(qops.auth.then_some(None));
     let mut allowed = best.filter(|protection| layers.allow(*protection, strengths));
     allowed.next().ok_or(Failure::Unmet("a security layer of the strength that is asked for"))
@@ -209,7 +209,9 @@ impl AskedForPassword {
         let Settings { login, service, host, .. } = &*self.start.settings;
         let (protection, is_again) = (self.terms.protection, self.terms.count > 1);
         let nonce = self.terms.nonce.clone();
-        let ticket = self.terms.count.checked_add(1).map(|count| ClientTicket {
+        // As the server does it: see there.
+        let may_go_on = !is_again || protection.is_none();
+        let ticket = self.terms.count.checked_add(1).filter(|_| may_go_on).map(|count| ClientTicket {
             service: service.clone(),
             host: host.clone(),
             authentication: login.authentication.clone(),

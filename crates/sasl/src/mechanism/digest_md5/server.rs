@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use credential::identity::NameError;
 use credential::verifier::DigestMd5;
-use credential::{AuthorizationId, Credential, Identity, Mechanism, Realm, Username, Verifier, VerifierKind};
+use credential::{
+    AuthorizationId, Credential, Identity, Mechanism, Realm, Record, Secret, Username, Verifier, VerifierKind,
+};
 use subtle::ConstantTimeEq;
 
 use crate::layer::Protection;
@@ -98,8 +100,10 @@ impl Host {
             Some(Err(_)) => return Err(Failure::Malformed("authorization identity is not UTF-8")),
             None => None,
         };
-        // The count of a ticket is never that of this login again: whoever has taken it out has the only one.
-        let ticket = count.checked_add(1).map(|count| Ticket {
+        // The count of a ticket is never that of this login again: whoever has taken it out has the only one. It remembers one
+        // cnonce; a layer after a layer under one nonce would need them all, so there the next login begins anew.
+        let may_go_on = count == 1 || response.protection.is_none();
+        let ticket = count.checked_add(1).filter(|_| may_go_on).map(|count| Ticket {
             nonce,
             count,
             identity: names.identity.clone(),
@@ -115,8 +119,9 @@ impl Host {
     /// What the client chose, held against what was offered.
     ///
     /// Of `digest-uri` only the service counts. The host is what the client believes to have connected to: an alias, a
-    /// balancer, a name of its own making; Cyrus SASL does not look at it either. What a comparison would stop, an exchange
-    /// relayed from another host, needs a server of the same realm there that plays false, and it could ask for any host.
+    /// balancer, a name of its own making, none of which we know; Cyrus SASL does not look at it either. The price: another
+    /// server that offers our realm can pass a live exchange on to us, as it can with every mechanism that is not bound to
+    /// its channel. A comparison (RFC 2831, section 2.1.2: SHOULD) would stop it.
     fn agree(&self, response: &Response<'_>) -> Result<Agreed, Failure> {
         let service = self.settings.service.as_bytes();
         let is_ours = response
@@ -131,7 +136,7 @@ impl Host {
             return Err(Failure::Choice("qop or cipher"));
         }
         let Some(protection) = response.protection else { return Ok(Agreed { layer: None }) };
-        if protection.room(response.max_buffer) == 0 {
+        if !protection.has_room(response.max_buffer) {
             return Err(Failure::Choice("maxbuf leaves no room for a message"));
         }
         let sizes = (response.max_buffer, layers.buffer().unwrap_or_default());
@@ -258,23 +263,24 @@ impl Resolve for ExpectRecord {
 impl ExpectRecord {
     /// Every credential that may be used is tried; where there is none, the decoy's, which nothing fits.
     fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
-        let usable = answer.record.iter().flat_map(|record| record.credentials());
+        let decoys = || answer.decoy.record().credentials().iter();
+        let by = |source| decoys().find_map(|credential| Self::kept(credential, source));
+        let decoy = by(self.names.source).or_else(|| by(Source::Stored)).ok_or(Failure::NotServed)?;
+        let usable = answer.record.map(Record::credentials).unwrap_or_default().iter();
         let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
         let mut right = None;
         for credential in usable {
-            let Some(verifier) = self.verifier(credential, self.names.source) else { continue };
+            let Some(kept) = Self::kept(credential, self.names.source) else { continue };
             is_served = true;
-            let session = self.fits(&verifier);
+            let session = self.fits(&kept);
             if right.is_none() {
                 right = session.map(|session| (credential.label.clone(), session));
             }
         }
         if !is_served {
-            let mut decoys = answer.decoy.record().credentials().iter();
-            let decoy = decoys.find_map(|credential| self.verifier(credential, Source::Stored));
-            let decoy = decoy.map(|verifier| self.fits(&verifier));
-            return Err(decoy.map_or(Failure::NotServed, |_| answer.failure_or(Failure::NoVerifier)));
+            self.fits(&decoy);
+            return Err(answer.failure_or(Failure::NoVerifier));
         }
         let (label, session) = right.ok_or(Failure::WrongPassword)?;
         let rspauth = rspauth(&self.transcript.proof(&session, Side::Server));
@@ -285,28 +291,32 @@ impl ExpectRecord {
             ssf: layer.map_or(0, |(protection, _)| protection.ssf()),
             layer: layer.map(|(protection, sizes)| session.layer(protection, Side::Server, sizes)),
             ticket: self.ticket,
-            ..Outcome::of(Mechanism::DigestMd5, self.names.identity)
+            ..Outcome::of(Mechanism::DigestMd5, answer.identity(self.names.identity))
         };
         Ok(finish(rspauth, outcome))
     }
 
     /// What a credential has to tell by.
-    fn verifier<'a>(&self, credential: &'a Credential, source: Source) -> Option<Kept<'a>> {
+    fn kept(credential: &Credential, source: Source) -> Option<Kept<'_>> {
         let get = |kind| credential.verifiers.get(kind);
         let stored = get(VerifierKind::DigestMd5).filter(|_| source == Source::Stored);
         match stored.or_else(|| get(VerifierKind::Plain))? {
-            Verifier::DigestMd5(digest) => Some(Kept::Stored(digest)),
-            Verifier::Plain(plain) => Some(Kept::Derived(self.names.verifier(plain.secret().expose()))),
+            Verifier::DigestMd5(digest) => Some(Kept::Hash(digest)),
+            Verifier::Plain(plain) => Some(Kept::Password(plain.secret())),
             _ => None,
         }
     }
 
     /// H(A1), if the response was made with it: by the characters in ISO-8859-1 where they fit, as the RFC has it, or in
     /// UTF-8, as Cyrus SASL and others do.
-    fn fits(&self, verifier: &Kept<'_>) -> Option<Session> {
-        let verifier = match verifier {
-            Kept::Stored(digest) => digest,
-            Kept::Derived(digest) => digest,
+    fn fits(&self, kept: &Kept<'_>) -> Option<Session> {
+        let derived;
+        let verifier = match kept {
+            Kept::Hash(digest) => digest,
+            Kept::Password(password) => {
+                derived = self.names.verifier(password.expose());
+                &derived
+            }
         };
         let session = |secret| {
             let session = self.transcript.session(secret);
@@ -318,10 +328,12 @@ impl ExpectRecord {
     }
 }
 
-/// MD5(user:realm:password), in both forms.
+/// What a credential has to tell by.
 enum Kept<'a> {
-    Stored(&'a DigestMd5),
-    Derived(DigestMd5),
+    /// MD5(user:realm:password), in both forms.
+    Hash(&'a DigestMd5),
+    /// The password, to hash with the names as they were sent.
+    Password(&'a Secret),
 }
 
 /// `response-auth` (section 2.1.3).

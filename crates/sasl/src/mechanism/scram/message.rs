@@ -1,6 +1,9 @@
 //! The four messages of SCRAM (RFC 5802, section 7), read and written. All are text of `attribute=value` parts with commas
 //! between, in a fixed order; what is not in its place is refused, and extensions at the end are passed over.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use zeroize::Zeroizing;
 
 use crate::channel::ChannelBinding;
@@ -44,7 +47,7 @@ pub(super) struct Header<'a> {
     pub(super) text: &'a str,
     pub(super) flag: Flag<'a>,
     /// `a=`: whom to act for.
-    pub(super) authorization: Option<String>,
+    pub(super) authorization: Option<Cow<'a, str>>,
 }
 
 /// `gs2-cbind-flag`.
@@ -64,7 +67,7 @@ pub(super) struct ClientFirst<'a> {
     pub(super) header: Header<'a>,
     /// What is signed.
     pub(super) bare: &'a str,
-    pub(super) username: String,
+    pub(super) username: Cow<'a, str>,
     pub(super) nonce: &'a str,
 }
 
@@ -81,8 +84,8 @@ pub(super) struct ServerFirst<'a> {
 pub(super) struct ClientFinal<'a> {
     /// What is signed: everything in front of `,p=`.
     pub(super) without_proof: &'a str,
-    /// `c=`, decoded: the GS2 header, and the data of the channel that it names.
-    pub(super) binding: Zeroizing<Vec<u8>>,
+    /// `c=`, as it was sent: see [`binding`].
+    pub(super) binding: &'a str,
     pub(super) nonce: &'a str,
     pub(super) proof: Zeroizing<Vec<u8>>,
 }
@@ -147,8 +150,7 @@ impl<'a> ClientFinal<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, Fault> {
         let (without_proof, proof) = text.rsplit_once(",p=").ok_or(Fault::Grammar("no proof"))?;
         let mut parts = Parts::new(without_proof);
-        let binding = from_base64(parts.value('c', "no channel binding")?, MAX_BINDING)
-            .ok_or(Fault::Grammar("channel binding is malformed"))?;
+        let binding = parts.value('c', "no channel binding")?;
         let nonce = parts.nonce()?;
         parts.extensions()?;
         let proof = from_base64(proof, MAX_PROOF).ok_or(Fault::Grammar("proof is malformed"))?;
@@ -193,30 +195,33 @@ pub(super) fn client_first_bare(username: &str, nonce: &str) -> String {
 }
 
 /// Writes a `server-first-message`.
-pub(super) fn server_first(nonces: [&str; 2], salt: &[u8], iterations: u32) -> String {
-    let mut text = String::with_capacity(128);
+pub(super) fn server_first(nonce: &str, salt: &[u8], iterations: u32) -> String {
+    let mut text = String::with_capacity(nonce.len() + salt.len() * 4 / 3 + 24);
     text.push_str("r=");
-    text.extend(nonces);
+    text.push_str(nonce);
     text.push_str(",s=");
     push_base64(&mut text, salt);
-    text.push_str(",i=");
-    text.push_str(&iterations.to_string());
+    // A String takes everything.
+    let _ = write!(text, ",i={iterations}");
     text
 }
 
 /// Writes a `client-final-message-without-proof`.
-pub(super) fn client_final_without_proof(binding: &[u8], nonce: &str) -> String {
+pub(super) fn client_final_without_proof(binding: &str, nonce: &str) -> String {
     let mut text = String::from("c=");
-    push_base64(&mut text, binding);
+    text.push_str(binding);
     text.push_str(",r=");
     text.push_str(nonce);
     text
 }
 
-/// What `c=` has to hold: the GS2 header and, where it names a channel, the data of that.
-pub(super) fn binding(header: &str, channel: Option<&ChannelBinding>) -> Vec<u8> {
+/// What `c=` has to be: the GS2 header and, where it names a channel, the data of that. Base64 has one form for each, so that
+/// it is compared as it stands.
+pub(super) fn binding(header: &str, channel: Option<&ChannelBinding>) -> String {
     let data = channel.map(|channel| channel.data.as_slice()).unwrap_or_default();
-    [header.as_bytes(), data].concat()
+    let mut text = String::with_capacity((header.len() + data.len()).div_ceil(3) * 4);
+    push_base64(&mut text, &[header.as_bytes(), data].concat());
+    text
 }
 
 /// The printable form of the random octets of a nonce, without a comma: base64.
@@ -286,8 +291,6 @@ fn count(text: &str) -> Option<u64> {
 
 /// As long as the salts that a store of ours may have.
 const MAX_SALT: usize = credential::policy::Salt::MAX;
-/// A GS2 header with the longest name, and far more than any data of a channel.
-const MAX_BINDING: usize = 4096;
 /// The longest output of our hash functions.
 const MAX_PROOF: usize = 64;
 

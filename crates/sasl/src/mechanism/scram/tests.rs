@@ -16,7 +16,7 @@ use crate::server::Realms;
 
 struct Example {
     hash: ScramHash,
-    name: Binding,
+    name: Name,
     channel: Channel,
     nonces: [&'static str; 2],
     salt: &'static str,
@@ -37,7 +37,7 @@ fn examples() -> [Example; 4] {
         // RFC 5802, section 5.
         Example {
             hash: ScramHash::Sha1,
-            name: Binding::None,
+            name: Name::Plain,
             channel: clear(),
             nonces: ["fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j"],
             salt: "QSXCR+Q6sek8bf92",
@@ -49,7 +49,7 @@ fn examples() -> [Example; 4] {
         // RFC 7677, section 3.
         Example {
             hash: ScramHash::Sha256,
-            name: Binding::None,
+            name: Name::Plain,
             channel: clear(),
             nonces: sha256,
             salt: "W22ZaJ0SNY7soEsUEjb6gQ==",
@@ -61,7 +61,7 @@ fn examples() -> [Example; 4] {
         // The same with SHA-512, and bound to a channel: no RFC has these; they were computed apart.
         Example {
             hash: ScramHash::Sha512,
-            name: Binding::None,
+            name: Name::Plain,
             channel: clear(),
             nonces: sha256,
             salt: "W22ZaJ0SNY7soEsUEjb6gQ==",
@@ -72,7 +72,7 @@ fn examples() -> [Example; 4] {
         },
         Example {
             hash: ScramHash::Sha256,
-            name: Binding::Tls,
+            name: Name::Plus,
             channel: clear().with_binding(BindingKind::TlsExporter, exporter),
             nonces: sha256,
             salt: "W22ZaJ0SNY7soEsUEjb6gQ==",

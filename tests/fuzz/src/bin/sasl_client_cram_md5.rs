@@ -1,0 +1,4 @@
+//! The client's side of CRAM-MD5.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The client's side of LOGIN.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The client's side of OAUTHBEARER.
+#![no_main]
+
+fuzz::sasl_target!();

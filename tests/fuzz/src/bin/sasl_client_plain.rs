@@ -1,0 +1,4 @@
+//! The client's side of PLAIN.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! Packets of `auth-conf` with des.
+#![no_main]
+
+fuzz::sasl_target!();

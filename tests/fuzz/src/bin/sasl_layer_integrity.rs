@@ -1,0 +1,4 @@
+//! Packets of `auth-int`.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The server's side of ANONYMOUS.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The server's side of CRAM-MD5.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The server's side of EXTERNAL.
+#![no_main]
+
+fuzz::sasl_target!();

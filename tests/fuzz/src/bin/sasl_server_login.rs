@@ -1,0 +1,4 @@
+//! The server's side of LOGIN.
+#![no_main]
+
+fuzz::sasl_target!();

@@ -1,0 +1,4 @@
+//! The server's side of SCRAM-SHA-512-PLUS.
+#![no_main]
+
+fuzz::sasl_target!();
