@@ -1,5 +1,6 @@
 //! What happens, for the log. How it is written is not decided here.
 
+use config::{LogFormat, LogLevel};
 use smtp::server::ClosedBy;
 use wire::SessionId;
 
@@ -166,7 +167,14 @@ pub enum Event<'a> {
         words: &'a str,
     },
     /// Another configuration is in force.
-    Configured(wire::Generation),
+    Configured {
+        /// Its number.
+        generation: wire::Generation,
+        /// How much of this is to be written now.
+        log_level: LogLevel,
+        /// And in what form.
+        log_format: LogFormat,
+    },
     /// Another configuration was refused; the one before is in force.
     NotConfigured {
         /// Its number.

@@ -117,7 +117,7 @@ impl<'t> Desk<'t> {
         let keeper = Keeper::new(Arc::clone(&journal));
         let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
         front.queue().take_up().map_err(RunError::System)?;
-        journal.note(&Event::Configured(generation));
+        journal.note(&configured(generation, &config));
         opener.say(ToOpener::Ready).map_err(RunError::Opener)?;
         opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)?;
         Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new() })
@@ -193,7 +193,7 @@ impl<'t> Desk<'t> {
         self.front.replace_site(site(settings, &files));
         self.files = files;
         self.generation = generation;
-        self.journal.note(&Event::Configured(generation));
+        self.journal.note(&configured(generation, &config));
         opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)
     }
 
@@ -214,6 +214,10 @@ impl<'t> Desk<'t> {
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+fn configured(generation: Generation, config: &Config) -> Event<'static> {
+    Event::Configured { generation, log_level: config.log_level, log_format: config.log_format }
 }
 
 fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {

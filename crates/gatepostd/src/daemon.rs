@@ -368,7 +368,7 @@ impl Daemon {
         remarks.extend(self.comes_with_restart(&ground));
         made::fronts_directories(&ground)?;
         let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
-        self.journal.set_style(self.journal.style().following(&ground.config));
+        self.journal.follow(ground.config.log_level, ground.config.log_format);
         (self.ground, self.sockets) = (ground, sockets);
         self.generation = Generation(self.generation.0.wrapping_add(1));
         for role in Role::ALL {
@@ -394,17 +394,11 @@ impl Daemon {
             ("pid_file", now.pid_file != then.pid_file),
             ("queue.directory", now.queue != then.queue),
             ("delivery.maildirs", now.delivery != then.delivery),
-            ("log_level", now.log_level != then.log_level),
-            ("log_format", now.log_format != then.log_format),
         ];
         let moved = moved.into_iter().filter(|(_, is_moved)| *is_moved);
         moved
             .map(|(key, _)| {
-                let cause = if key.starts_with("log") {
-                    "keeper and front write as before until they are started again"
-                } else {
-                    "it stays where it is until the daemon is started again"
-                };
+                let cause = "it stays where it is until the daemon is started again";
                 Report::new(Exit::CONFIG, key, cause).mend("restart the daemon")
             })
             .collect()

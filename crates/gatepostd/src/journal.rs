@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::str::FromStr;
 
-use config::{Config, LogFormat};
+use config::{Config, LogFormat, LogLevel};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -106,8 +106,8 @@ impl Style {
     }
 
     /// The same way, with what a new configuration says.
-    pub(crate) fn following(self, config: &Config) -> Self {
-        Self { format: config.log_format, level: config.log_level.number(), ..self }
+    pub(crate) fn following(self, level: LogLevel, format: LogFormat) -> Self {
+        Self { format, level: level.number(), ..self }
     }
 
     /// The words by which another process of ours does the same.
@@ -143,8 +143,9 @@ impl Journal {
         self.style
     }
 
-    pub(crate) fn set_style(&mut self, style: Style) {
-        self.style = style;
+    /// Writes as another configuration says from now on.
+    pub(crate) fn follow(&mut self, level: LogLevel, format: LogFormat) {
+        self.style = self.style.following(level, format);
     }
 
     /// Writes a line, if it is to be written.

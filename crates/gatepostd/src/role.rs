@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::ValueEnum;
 use cli::{Exit, Report};
@@ -88,21 +88,45 @@ fn be(start: Start, opener: Passage, journal: Journal) -> Result<(), String> {
     match start.role {
         Role::Keeper => {
             keeper::process::prepare().map_err(|error| error.to_string())?;
-            let observer: Observer = Arc::new(move |event| journal.write(&lines::of_keeper(&event)));
+            let teller = Teller(Mutex::new(journal));
+            let observer: Observer = Arc::new(move |event| teller.tell_keepers(&event));
             keeper::run(&opener, &trust, &observer).map_err(|error| error.to_string())
         }
         Role::Front => {
             front::process::prepare().map_err(|error| error.to_string())?;
-            front::run(opener, &trust, Arc::new(FrontJournal(journal))).map_err(|error| error.to_string())
+            front::run(opener, &trust, Arc::new(Teller(Mutex::new(journal))))
+                .map_err(|error| error.to_string())
         }
     }
 }
 
-/// The log, as the front knows it.
-struct FrontJournal(Journal);
+/// The log, which follows the configuration.
+struct Teller(Mutex<Journal>);
 
-impl front::event::Journal for FrontJournal {
+impl Teller {
+    fn tell_keepers(&self, event: &keeper::Event) {
+        if let keeper::Event::Configured { log_level, log_format, .. } = event {
+            self.journal().follow(*log_level, *log_format);
+        }
+        self.write(&lines::of_keeper(event));
+    }
+
+    /// Nobody else waits while a line is written.
+    fn write(&self, line: &Line) {
+        let journal = *self.journal();
+        journal.write(line);
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl front::event::Journal for Teller {
     fn note(&self, event: &front::event::Event<'_>) {
-        self.0.write(&lines::of_front(event));
+        if let front::event::Event::Configured { log_level, log_format, .. } = event {
+            self.journal().follow(*log_level, *log_format);
+        }
+        self.write(&lines::of_front(event));
     }
 }

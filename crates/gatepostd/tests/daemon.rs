@@ -360,7 +360,8 @@ fn a_reload_takes_a_new_configuration_and_refuses_a_broken_one() {
     let first = daemon.status()["listening"][0].clone();
 
     place.write(
-        &(place.text()
+        &("log_level = 14\n".to_owned()
+            + &place.text()
             + "[[listen]]\naddress = \"127.0.0.1\"\nport = 0\nname = \"two\"\n[auth]\noptions = \"\"\n"),
     );
     let said = place.run(&["reload"]);
@@ -368,6 +369,10 @@ fn a_reload_takes_a_new_configuration_and_refuses_a_broken_one() {
     let status = daemon.status();
     assert_eq!((&status["generation"], &status["listening"][0]), (&2.into(), &first));
     TcpStream::connect(status["listening"][1].as_str().unwrap()).unwrap();
+    daemon.until("more lines of the front", |daemon| {
+        Client::connect(first.as_str().unwrap());
+        daemon.log().contains(": connect, daemon=")
+    });
     daemon.until("news at the keeper", |daemon| process(&daemon.status(), "keeper")["generation"] == 2);
 
     place.write(&(place.text() + "[auth]\noptions = \"q\"\nmax_bist = 3\n"));

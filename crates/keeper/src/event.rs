@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use config::{LogFormat, LogLevel};
 use credential::{Identity, KindSet, Label};
 use sasl::server::Failure;
 use wire::{Generation, SessionId};
@@ -53,6 +54,10 @@ pub enum Event {
     Configured {
         /// Which.
         generation: Generation,
+        /// How much of this is to be written now.
+        log_level: LogLevel,
+        /// And in what form.
+        log_format: LogFormat,
     },
     /// A configuration came that has faults; the one before stays.
     NotConfigured {

@@ -53,8 +53,8 @@ pub fn run(opener: &Passage, trust: &Trust, observer: &Observer) -> Result<(), R
     loop {
         match receive(opener)? {
             Some((FromOpener::Configuration { generation, path, text }, _)) => {
-                let settings = settings(&path, &text).map_err(RunError::Configuration)?;
-                observer(Event::Configured { generation });
+                let (config, settings) = read(&path, &text).map_err(RunError::Configuration)?;
+                observer(configured(generation, &config));
                 let mut desk = Desk::open(opener, trust, observer, settings, generation)?;
                 front.map_or(Ok(()), |descriptor| desk.join(descriptor))?;
                 return desk.work();
@@ -204,13 +204,13 @@ impl<'o> Desk<'o> {
     }
 
     fn configure(&mut self, generation: Generation, path: &str, text: &str) -> Result<(), RunError> {
-        let event = match settings(path, text) {
-            Ok(settings) => {
+        let event = match read(path, text) {
+            Ok((config, settings)) => {
                 self.store.clone_from(&settings.store);
                 self.keeper.configure(settings, &now());
                 self.generation = generation;
                 self.say(ToOpener::Alive(generation))?;
-                Event::Configured { generation }
+                configured(generation, &config)
             }
             Err(words) => Event::NotConfigured { generation, words },
         };
@@ -391,11 +391,16 @@ fn receive(opener: &Passage) -> Result<Option<(FromOpener, Option<OwnedFd>)>, Ru
     Ok(Some((message, packet.descriptor)))
 }
 
-fn settings(path: &str, text: &str) -> Result<Settings, String> {
+fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {
     let config = Config::parse(Path::new(path), text.as_bytes(), &HostAccounts);
     let config = config.map_err(|faults| faults.to_string())?;
-    Settings::of(&config)
-        .map_err(|error| format!("the host's name is no realm, and auth.realm says none: {error}"))
+    let settings = Settings::of(&config)
+        .map_err(|error| format!("the host's name is no realm, and auth.realm says none: {error}"))?;
+    Ok((config, settings))
+}
+
+fn configured(generation: Generation, config: &Config) -> Event {
+    Event::Configured { generation, log_level: config.log_level, log_format: config.log_format }
 }
 
 /// What is remembered from before; else nothing, with a key of its own.

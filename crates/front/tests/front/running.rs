@@ -38,6 +38,7 @@ struct Daemon {
     opener: Arc<Passage>,
     to_keeper: Passage,
     log: Arc<Log>,
+    socket: TcpListener,
     address: SocketAddr,
     dir: TempDir,
     front: JoinHandle<Result<(), RunError>>,
@@ -81,9 +82,9 @@ impl Daemon {
         thread::spawn(move || serve_files(&files, &config));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let daemon = Self { opener, to_keeper, log, address, dir, front };
+        let daemon = Self { opener, to_keeper, log, socket, address, dir, front };
         // In an order that is not the usual one.
-        daemon.say(&FromOpener::Listener(ListenerId(0)), Some(&socket));
+        daemon.say(&FromOpener::Listener(ListenerId(0)), Some(&daemon.socket));
         daemon.configure(1, &text);
         say(&daemon.to_keeper, &configuration(1, &text), None::<&UnixStream>);
         daemon.join();
@@ -96,6 +97,7 @@ impl Daemon {
 
     fn configure(&self, generation: u32, text: &str) {
         self.say(&configuration(generation, text), None::<&UnixStream>);
+        self.say(&FromOpener::Listener(ListenerId(0)), Some(&self.socket));
     }
 
     /// Front and keeper get a connection to each other.
@@ -278,7 +280,7 @@ fn another_configuration_is_taken_up_and_one_with_faults_is_not() {
     daemon.log.wait_for(&["NotConfigured", "nonsense"]);
     daemon.client();
     daemon.configure(3, &text(daemon.dir.path(), "").replace("mail.gate.test", "other.gate.test"));
-    daemon.log.wait_for(&["Configured(Generation(3))"]);
+    daemon.log.wait_for(&["Configured { generation: Generation(3)"]);
     Client::new(TcpStream::connect(daemon.address).unwrap()).talk("S: 220 other.gate.test ESMTP Gatepost");
     daemon.end();
 }

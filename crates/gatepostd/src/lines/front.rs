@@ -70,7 +70,7 @@ fn of_itself(event: &Event<'_>) -> Line {
         Event::FileUnusable { words } => {
             line(Priority::Critical, 1, format!("a file cannot be used: {words}"))
         }
-        Event::Configured(generation) => {
+        Event::Configured { generation, .. } => {
             line(Priority::Info, 9, "configured").with("generation", generation.0)
         }
         Event::NotConfigured { generation, words } => {

@@ -39,7 +39,7 @@ pub(crate) fn of_keeper(event: &Event) -> Line {
             let text = format!("it is not known from where users have logged in before: {words}");
             Line::new(Priority::Warning, 4, text)
         }
-        Event::Configured { generation } => {
+        Event::Configured { generation, .. } => {
             Line::new(Priority::Info, 9, "configured").with("generation", generation.0)
         }
         Event::NotConfigured { generation, words } => {
