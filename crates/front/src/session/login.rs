@@ -43,6 +43,8 @@ impl Driver {
                 refused(class, mechanism)
             }
             Err(Gone) => {
+                // One that is only late has the exchange still.
+                self.begun.front.keeper().cancel(self.begun.id);
                 self.begun.front.journal().note(&Event::NoKeeper(self.begun.peer()));
                 Answer::AuthFailed(AuthFailure::Temporary)
             }
