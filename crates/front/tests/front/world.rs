@@ -94,6 +94,7 @@ pub(crate) struct Dir {
     _made: Option<TempDir>,
 }
 
+#[allow(dead_code, reason = "who is killed does not make his own")]
 impl Dir {
     pub(crate) fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), _made: None }
