@@ -50,10 +50,16 @@ pub(crate) enum Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct Exchange(Option<u64>);
 
-/// The keeper is not there, or does not answer.
+/// There is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the keeper does not answer")]
-pub(crate) struct Gone;
+pub(crate) enum Gone {
+    /// The connection has ended; there may be another one.
+    #[error("the keeper is gone")]
+    Closed,
+    /// There is none, or no answer in time.
+    #[error("the keeper does not answer")]
+    Silent,
+}
 
 struct Shared {
     journal: Arc<dyn Journal>,
@@ -123,9 +129,30 @@ impl Keeper {
         if let Some(known) = key.as_ref().and_then(|key| self.0.known(key, Truth::Holds)) {
             return known;
         }
-        match self.ask_offers(listener, channel, key.clone()).await {
+        let mut offered = self.ask_offers(listener, channel, key.clone()).await;
+        if offered == Err(Gone::Closed) {
+            offered = self.ask_offers(listener, channel, key.clone()).await;
+        }
+        match offered {
             Ok(mechanisms) => mechanisms,
-            Err(Gone) => key.and_then(|key| self.0.known(&key, Truth::Stale)).unwrap_or_default(),
+            Err(_) => key.and_then(|key| self.0.known(&key, Truth::Stale)).unwrap_or_default(),
+        }
+    }
+
+    /// Begins an exchange. A keeper that ends before it has answered knew nothing that the next one does not, so the
+    /// next one is asked, once.
+    pub(crate) async fn begin(
+        &self,
+        exchange: &mut Exchange,
+        session: SessionId,
+        message: &ToKeeper,
+    ) -> Result<Verdict, Gone> {
+        match self.ask(exchange, session, message).await {
+            Err(Gone::Closed) => {
+                *exchange = Exchange::default();
+                self.ask(exchange, session, message).await
+            }
+            answered => answered,
         }
     }
 
@@ -141,7 +168,7 @@ impl Keeper {
         let sent = self.0.send(message);
         let verdict = match sent {
             Ok(()) => within(answered).await,
-            Err(Gone) => Err(Gone),
+            Err(gone) => Err(gone),
         };
         if verdict.is_err() {
             lock(&self.0.asked).exchanges.remove(&session);
@@ -168,7 +195,7 @@ impl Keeper {
         let sent = self.0.send(&ToKeeper::Offer { request, listener, channel: channel.clone() });
         let offered = match sent {
             Ok(()) => within(answered).await,
-            Err(Gone) => Err(Gone),
+            Err(gone) => Err(gone),
         };
         if offered.is_err() {
             lock(&self.0.asked).offers.remove(&request);
@@ -183,7 +210,7 @@ impl Keeper {
         }
         match tokio::time::timeout(RECONNECT_WAIT, is_there.wait_for(|is_there| *is_there)).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Gone),
+            _ => Err(Gone::Silent),
         }
     }
 }
@@ -191,7 +218,8 @@ impl Keeper {
 async fn within<T>(answered: oneshot::Receiver<T>) -> Result<T, Gone> {
     match tokio::time::timeout(ANSWER_WAIT, answered).await {
         Ok(Ok(answer)) => Ok(answer),
-        _ => Err(Gone),
+        Ok(Err(_)) => Err(Gone::Closed),
+        Err(_) => Err(Gone::Silent),
     }
 }
 
@@ -211,10 +239,18 @@ impl Shared {
     }
 
     fn send(&self, message: &ToKeeper) -> Result<(), Gone> {
-        let line = lock(&self.line).clone().ok_or(Gone)?;
+        let line = lock(&self.line).clone().ok_or(Gone::Closed)?;
         let mut octets = Zeroizing::default();
-        frame::push(message, &mut octets).map_err(|_| Gone)?;
-        line.send(octets)
+        frame::push(message, &mut octets).map_err(|_| Gone::Silent)?;
+        line.send(octets).inspect_err(|_| self.lost(&line))
+    }
+
+    /// A connection has ended, unless another one is there already.
+    fn lost(&self, line: &Arc<Line>) {
+        let is_current = lock(&self.line).as_ref().is_some_and(|current| Arc::ptr_eq(current, line));
+        if is_current {
+            self.replace(None);
+        }
     }
 
     fn take(&self, message: ToFront) {
@@ -268,7 +304,7 @@ impl Asked {
         session: SessionId,
     ) -> Result<oneshot::Receiver<Verdict>, Gone> {
         if *exchange.0.get_or_insert(self.epoch) != self.epoch {
-            return Err(Gone);
+            return Err(Gone::Closed);
         }
         let (answer, answered) = oneshot::channel();
         self.exchanges.insert(session, answer);
@@ -308,11 +344,11 @@ impl Line {
                 Ok(sent) if sent == octets.len() => return Ok(()),
                 Ok(sent) => octets = Zeroizing::new(octets[sent..].to_vec()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Gone),
+                Err(_) => return Err(Gone::Closed),
             }
         }
         if pending.iter().map(|octets| octets.len()).sum::<usize>() > MOST_PENDING {
-            return Err(Gone);
+            return Err(Gone::Closed);
         }
         pending.push_back(octets);
         self.more.notify_one();
@@ -380,10 +416,7 @@ async fn carry(shared: Arc<Shared>, line: Arc<Line>) {
         _ = line.read(&shared) => {}
         _ = line.drain() => {}
     }
-    let is_current = lock(&shared.line).as_ref().is_some_and(|current| Arc::ptr_eq(current, &line));
-    if is_current {
-        shared.replace(None);
-    }
+    shared.lost(&line);
 }
 
 /// Nobody panics with the lock in hand; if somebody does, what is in there is still whole.

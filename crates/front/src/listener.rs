@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, TcpListener as StdTcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, getsockname};
@@ -71,8 +72,8 @@ impl Front {
         match self.seat(listener, address) {
             Ok(seat) => {
                 self.journal().note(&Event::Connected(peer));
-                let arrival =
-                    Arrival { front: self.clone(), seat, listener, session, address, client, socket };
+                let (front, site) = (self.clone(), Arc::clone(&site));
+                let arrival = Arrival { front, site, seat, listener, session, address, client, socket };
                 tokio::spawn(session::run(arrival));
             }
             Err(why) => {

@@ -33,6 +33,7 @@ use pipe::{Broken, Pipe};
 /// A client that has been let in.
 pub(crate) struct Arrival {
     pub(crate) front: Front,
+    pub(crate) site: Arc<Site>,
     pub(crate) seat: Seat,
     pub(crate) listener: ListenerId,
     pub(crate) session: SessionId,
@@ -43,8 +44,7 @@ pub(crate) struct Arrival {
 
 /// Serves a client to the end.
 pub(crate) async fn run(arrival: Arrival) {
-    let Arrival { front, seat, listener, session: id, address, client, socket } = arrival;
-    let site = front.site();
+    let Arrival { front, site, seat, listener, session: id, address, client, socket } = arrival;
     let phase = front.phase();
     let mut begun = Begun { front, site, listener, id, address, client, pipe: Pipe::new(socket), phase };
     let by = match begun.greet().await {
@@ -178,7 +178,7 @@ impl Begun {
     }
 
     fn settings(&self) -> &ListenerSettings {
-        // The listener was there when the client was let in, and this version of the site is kept.
+        // It was there when the client was let in, and that version of the site is the one that is kept.
         &self.site.settings.listeners[usize::from(self.listener.0)]
     }
 

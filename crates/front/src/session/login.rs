@@ -21,18 +21,21 @@ impl Driver {
             mechanism: mechanism.clone(),
             initial: initial.map(|octets| SecretOctets::copy_of(octets.expose())),
         };
-        self.exchange = Some(Exchange::default());
-        self.ask(&message, &mechanism).await
+        let mut exchange = Exchange::default();
+        let verdict = self.begun.front.keeper().begin(&mut exchange, self.begun.id, &message).await;
+        self.take(verdict, exchange, &mechanism).await
     }
 
     pub(super) async fn respond(&mut self, octets: &Secret) -> Answer {
         let octets = SecretOctets::copy_of(octets.expose());
-        self.ask(&ToKeeper::Respond { session: self.begun.id, octets }, "").await
+        let message = ToKeeper::Respond { session: self.begun.id, octets };
+        let mut exchange = self.exchange.take().unwrap_or_default();
+        let verdict = self.begun.front.keeper().ask(&mut exchange, self.begun.id, &message).await;
+        self.take(verdict, exchange, "").await
     }
 
-    async fn ask(&mut self, message: &ToKeeper, mechanism: &str) -> Answer {
-        let mut exchange = self.exchange.take().unwrap_or_default();
-        match self.begun.front.keeper().ask(&mut exchange, self.begun.id, message).await {
+    async fn take(&mut self, verdict: Result<Verdict, Gone>, exchange: Exchange, mechanism: &str) -> Answer {
+        match verdict {
             Ok(Verdict::Challenge(octets)) => {
                 self.exchange = Some(exchange);
                 Answer::Challenge(octets)
@@ -42,7 +45,9 @@ impl Driver {
                 self.hold_back(hold).await;
                 refused(class, mechanism)
             }
-            Err(Gone) => {
+            Err(_) => {
+                // One that is only late has the exchange still.
+                self.begun.front.keeper().cancel(self.begun.id);
                 self.begun.front.journal().note(&Event::NoKeeper(self.begun.peer()));
                 Answer::AuthFailed(AuthFailure::Temporary)
             }

@@ -10,7 +10,7 @@ use smtp::server::{AuthRule, Limits, Policy};
 use wire::{Class, ToFront, ToKeeper};
 
 use crate::client::{Client, PATIENCE};
-use crate::part::{alices, challenge};
+use crate::part::{Part, alices, challenge};
 use crate::world::{Wish, World, listener, policy, table};
 
 fn with_policy(change: impl FnOnce(&mut Policy)) -> Wish {
@@ -120,24 +120,42 @@ fn an_exchange_belongs_to_the_keeper_that_began_it() {
 }
 
 #[test]
-fn a_keeper_that_dies_before_it_answers_ends_the_exchange_at_once() {
+fn a_keeper_that_dies_is_waited_for_and_the_next_one_answers() {
     let world = World::new(Wish::default());
-    world.keeper(Box::new(|message| match message {
-        ToKeeper::Offer { request, .. } => vec![offered(*request, &["CRAM-MD5"])],
-        ToKeeper::Begin { .. } => panic!("as kill -9 would"),
-        _ => Vec::new(),
-    }));
+    world.keeper(dying());
     let mut client = world.client();
     client.ehlo();
-    let begun = Instant::now();
-    client.talk("C: AUTH CRAM-MD5\nS: 454 *");
-    assert!(begun.elapsed() < Duration::from_secs(4));
-    // Whoever connects before there is another waits for it, and is served.
+    client.say("AUTH LOGIN\r\n");
+    world.log.wait_for(&["KeeperGone"]);
+    // Whoever connects meanwhile is served, too.
     let mut other = Client::new(world.connect());
     world.keeper(alices());
+    client.talk("S: 334 *\nC: *\nS: 501 *");
+    client.log_in();
     other.talk("S: 220 *");
     assert!(other.ehlo().contains(&"AUTH LOGIN".to_owned()));
     other.log_in();
+}
+
+#[test]
+fn without_a_keeper_a_login_fails_for_that_reason() {
+    let world = World::new(Wish::default());
+    world.keeper(dying());
+    let mut client = world.client();
+    client.ehlo();
+    client.talk("C: AUTH LOGIN\nS: 454 *");
+    // What was offered last is offered still: a client that finds no AUTH gives up for good.
+    assert!(client.ehlo().contains(&"AUTH LOGIN".to_owned()));
+    world.log.wait_for(&["NoKeeper"]);
+}
+
+/// Offers, and falls with the first exchange.
+fn dying() -> Part {
+    Box::new(|message| match message {
+        ToKeeper::Offer { request, .. } => vec![offered(*request, &["LOGIN"])],
+        ToKeeper::Begin { .. } => panic!("as kill -9 would"),
+        _ => Vec::new(),
+    })
 }
 
 #[test]

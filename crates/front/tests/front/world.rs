@@ -85,7 +85,30 @@ pub(crate) struct Wish {
     pub(crate) received_user: ReceivedUserRule,
     pub(crate) connections_per_address: u32,
     pub(crate) min_free: u64,
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Dir,
+}
+
+/// A directory that is removed when it is dropped, if it was made here.
+pub(crate) struct Dir {
+    path: PathBuf,
+    _made: Option<TempDir>,
+}
+
+#[allow(dead_code, reason = "who is killed does not make his own")]
+impl Dir {
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), _made: None }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl From<TempDir> for Dir {
+    fn from(made: TempDir) -> Self {
+        Self { path: made.path().to_owned(), _made: Some(made) }
+    }
 }
 
 impl Default for Wish {
@@ -103,7 +126,7 @@ impl Default for Wish {
             received_user: ReceivedUserRule::Hidden,
             connections_per_address: 1000,
             min_free: 0,
-            dir,
+            dir: dir.into(),
         }
     }
 }
@@ -141,7 +164,7 @@ pub(crate) struct World {
     pub(crate) front: Front,
     pub(crate) log: Arc<Log>,
     pub(crate) address: SocketAddr,
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Dir,
     runtime: Runtime,
 }
 
@@ -218,7 +241,7 @@ impl World {
     }
 
     /// Ends the front as a crash would, and gives what it leaves.
-    pub(crate) fn crash(self) -> TempDir {
+    pub(crate) fn crash(self) -> Dir {
         self.runtime.shutdown_timeout(Duration::from_secs(5));
         self.dir
     }
