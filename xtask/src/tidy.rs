@@ -23,7 +23,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("front", &["credential", "safefile", "sasl", "wire", "tls", "smtp", "store", "config"]),
     ("keeper", &["wire", "store", "sasl", "config", "credential", "safefile"]),
     ("cli", &["credential", "safefile"]),
-    ("gatepostd", &["keeper", "front", "wire", "smtp", "tls", "sasl", "config", "cli", "credential", "safefile"]),
+    (
+        "gatepostd",
+        &["keeper", "front", "wire", "smtp", "tls", "sasl", "config", "cli", "credential", "safefile"],
+    ),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
