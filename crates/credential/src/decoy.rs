@@ -11,7 +11,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::identity::Identity;
-use crate::policy::{Iterations, Policy, Salt};
+use crate::policy::{Iterations, KindSet, Policy, Salt};
 use crate::record::{ChangedBy, Credential, Label, Occasion, Record, Timestamp, Verdict};
 use crate::secret::Secret;
 use crate::verifier::{
@@ -20,7 +20,7 @@ use crate::verifier::{
 
 mod shape;
 
-pub use shape::{Shape, ShapeCounts, ShapeError};
+pub use shape::{Shape, ShapeCounts, ShapeError, Shapes};
 
 /// The key of all decoys of one store: 32 random octets, made with the store and carried by its dump.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -47,14 +47,15 @@ impl DecoyKey {
         &self.0
     }
 
-    /// The decoy for a name, which is the same for every case of the realm: the policy's kinds, each in a
-    /// shape that real records have, by their share; where none has the kind, in the policy's own.
-    pub fn record_for(&self, identity: &Identity, shapes: &ShapeCounts, policy: &Policy) -> Decoy {
+    /// The decoy for a name, which is the same for every case of the realm: the policy's kinds, in
+    /// shapes that real records have together, by their share; where none has a kind, that one in the policy's own.
+    pub fn record_for(&self, identity: &Identity, counts: &ShapeCounts, policy: &Policy) -> Decoy {
         let name = Name::new(self, identity);
-        let place = u64::from_be_bytes(name.array("shape"));
+        let shapes = name.shapes(counts, policy.keep);
         let mut verifiers = Verifiers::default();
         for kind in policy.keep.iter() {
-            let shape = shapes.pick(kind, place).or_else(|| Shape::by_policy(kind, policy));
+            let shape = shapes.iter().copied().find(|shape| shape.kind() == kind);
+            let shape = shape.or_else(|| Shape::by_policy(kind, policy));
             if let Some(verifier) = name.verifier(kind, shape) {
                 verifiers.insert(verifier);
             }
@@ -102,20 +103,43 @@ impl<'a> Name<'a> {
         Self { key, name: format!("{}\0{}", identity.user, identity.realm.folded()) }
     }
 
+    /// What one real record shows of the kinds in `keep`. What that one lacks, another one has, at a place of its own, and so
+    /// on: a real user who lacks some kinds shows those of his own decoy, as any decoy has them. So all kinds together are
+    /// shown in the same shares by those who exist and those who do not.
+    fn shapes(&self, counts: &ShapeCounts, keep: KindSet) -> Vec<Shape> {
+        let (mut found, mut lacking) = (Vec::new(), keep);
+        for turn in 0_u32.. {
+            let Some(shapes) = counts.pick(lacking, self.place(turn)) else { break };
+            found.extend(shapes.iter().filter(|shape| lacking.contains(shape.kind())));
+            lacking = lacking.minus(shapes.kinds());
+        }
+        found
+    }
+
+    fn place(&self, turn: u32) -> u64 {
+        let purpose = if turn == 0 { "shape".to_owned() } else { format!("shape {turn}") };
+        u64::from_be_bytes(self.array(&purpose))
+    }
+
     fn verifier(&self, kind: VerifierKind, shape: Option<Shape>) -> Option<Verifier> {
         match (kind, shape) {
             (_, Some(shape)) => self.shaped(shape),
             (VerifierKind::CramMd5, None) => {
                 Some(Verifier::CramMd5(CramMd5::from_octets(&self.array("cram-md5"))))
             }
-            (VerifierKind::DigestMd5, None) => {
-                Some(Verifier::DigestMd5(DigestMd5::from_parts(self.array("digest-md5"), None)))
-            }
+            (VerifierKind::DigestMd5, None) => Some(Verifier::DigestMd5(self.digest_md5())),
             (VerifierKind::Plain, None) => {
                 Some(Verifier::Plain(Plain::new(Secret::from(self.octets("plain", 32)))))
             }
             _ => None,
         }
+    }
+
+    /// Two hashes where a user of this name has two, whatever the password: each costs a comparison.
+    fn digest_md5(&self) -> DigestMd5 {
+        let (user, realm) = self.name.split_once('\0').unwrap_or_default();
+        let two = DigestMd5::of_fields(user, realm, b"").utf8().is_some();
+        DigestMd5::from_parts(self.array("digest-md5"), two.then(|| self.array("digest-md5 utf-8")))
     }
 
     /// A salt for each SCRAM that the policy serves from clear text.

@@ -18,7 +18,7 @@ pub mod secret;
 pub mod verifier;
 
 pub use client_info::{ClientInfo, ClientInfoError};
-pub use decoy::{Decoy, DecoyKey, Shape, ShapeCounts};
+pub use decoy::{Decoy, DecoyKey, Shape, ShapeCounts, Shapes};
 pub use identity::{AuthorizationId, Identity, Realm, Username};
 pub use mechanism::{Mechanism, MechanismSet, Property, PropertySet};
 pub use password::{MAX_PASSWORD, Password, PasswordError};

@@ -49,7 +49,7 @@ pub trait Secrets {
     /// All users by realm and name, in bounded memory.
     fn records(&self) -> Box<dyn Iterator<Item = Result<Record, StoreError>> + '_>;
 
-    /// How many users there are, and verifiers of which shape.
+    /// How many users there are, and what they show.
     fn counts(&self) -> Result<Counts, StoreError>;
 
     /// The key of the decoys.
@@ -120,6 +120,6 @@ pub struct Counts {
     pub changes: u64,
     /// When the store was made.
     pub created: Timestamp,
-    /// Verifiers by what a stranger can tell of them: what decoys are picked by.
+    /// Records by what a stranger can tell of them: what decoys are picked by.
     pub shapes: ShapeCounts,
 }

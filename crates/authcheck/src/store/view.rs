@@ -169,12 +169,14 @@ struct Whole<'a> {
 
 #[derive(Serialize)]
 struct ShapeCount {
-    shape: String,
+    shapes: String,
     users: u64,
 }
 
 fn text(sums: &Sums, verdict: Verdict, integrity: &str, policy: &Policy, counts: &Counts) -> String {
-    let listed = |pairs: Vec<String>| if pairs.is_empty() { "none".to_owned() } else { pairs.join(", ") };
+    let shown: Vec<String> =
+        shapes(counts).iter().map(|one| format!("{} of {}", one.users, one.shapes)).collect();
+    let listed = |pairs: Vec<String>| some(&pairs, ", ");
     let pair = |(name, number): (&'static str, u64)| (number > 0).then(|| format!("{number} {name}"));
     let notable = [
         ("disabled", sums.disabled),
@@ -198,12 +200,13 @@ fn text(sums: &Sums, verdict: Verdict, integrity: &str, policy: &Policy, counts:
             "verifiers",
             listed(sums.verifiers.iter().map(|(name, number)| format!("{number} {name}")).collect()),
         ),
-        (
-            "shapes",
-            listed(shapes(counts).iter().map(|one| format!("{} of {}", one.users, one.shape)).collect()),
-        ),
+        ("shapes", some(&shown, "; ")),
     ];
     rows.iter().fold(String::new(), |text, (name, value)| text + &format!("    {name:<10} {value}\n"))
+}
+
+fn some(words: &[String], between: &str) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join(between) }
 }
 
 fn realms(number: u64) -> String {
@@ -215,7 +218,7 @@ fn credentials(number: u64) -> String {
 }
 
 fn shapes(counts: &Counts) -> Vec<ShapeCount> {
-    counts.shapes.iter().map(|(shape, users)| ShapeCount { shape: shape.to_string(), users }).collect()
+    counts.shapes.iter().map(|(shapes, users)| ShapeCount { shapes: shapes.to_string(), users }).collect()
 }
 
 /// What is kept of a new password, and at which cost.

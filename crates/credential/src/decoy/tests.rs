@@ -14,6 +14,10 @@ fn identity(text: &str) -> Identity {
     Identity::parse(text, &Realm::prepare("").unwrap()).unwrap()
 }
 
+fn sha256() -> KindSet {
+    KindSet::EMPTY.with(VerifierKind::ScramSha256)
+}
+
 fn policy(keep: &str) -> Policy {
     Policy { keep: keep.parse().unwrap(), cost: Cost::default() }
 }
@@ -22,12 +26,37 @@ fn scram(iterations: u32, salt: u8) -> Shape {
     Shape::Scram { hash: ScramHash::Sha256, iterations: Iterations::new(iterations).unwrap(), salt }
 }
 
+/// Of records that show one shape each.
 fn counts(shapes: &[(Shape, u64)]) -> ShapeCounts {
+    combined(shapes.iter().map(|(shape, count)| (shape.to_string(), *count)))
+}
+
+fn combined<T: AsRef<str>>(counts_of: impl IntoIterator<Item = (T, u64)>) -> ShapeCounts {
     let mut counts = ShapeCounts::default();
-    for &(shape, count) in shapes {
-        counts.set(shape, count);
+    for (shapes, count) in counts_of {
+        counts.set(shapes.as_ref().parse().unwrap(), count);
     }
     counts
+}
+
+/// What the decoys of 4000 names show.
+fn shown(counts: &ShapeCounts, keep: &str) -> HashMap<String, u64> {
+    let mut found = HashMap::new();
+    for number in 0..4000 {
+        let decoy = KEY.record_for(&identity(&format!("user{number}@vm")), counts, &policy(keep));
+        *found.entry(Shapes::of(decoy.record()).unwrap().to_string()).or_default() += 1;
+    }
+    found
+}
+
+fn assert_shares<T: AsRef<str>>(found: &HashMap<String, u64>, expected: impl IntoIterator<Item = (T, u64)>) {
+    let mut all = 0;
+    for (shapes, expected) in expected {
+        let found = found.get(shapes.as_ref()).copied().unwrap_or_default();
+        assert!(found.abs_diff(expected) < 30 + expected / 10, "{}: {found} of {expected}", shapes.as_ref());
+        all += found;
+    }
+    assert_eq!(all, found.values().sum::<u64>(), "nothing else: {found:?}");
 }
 
 fn shape_of(name: &str, counts: &ShapeCounts) -> Shape {
@@ -111,38 +140,65 @@ fn a_shifted_share_looks_like_a_changed_password() {
 #[test]
 fn shapes_come_by_their_share() {
     let counts = counts(&[(scram(4096, 12), 700), (scram(4096, 16), 250), (scram(65_536, 16), 50)]);
-    let mut found: HashMap<Shape, u64> = HashMap::new();
-    for number in 0..4000 {
-        *found.entry(shape_of(&format!("user{number}@vm"), &counts)).or_default() += 1;
-    }
-    for (shape, share) in counts.iter() {
-        let expected = share * 4;
-        let slack = 30 + expected / 10;
-        assert!(found[&shape].abs_diff(expected) < slack, "{shape}: {} of {expected}", found[&shape]);
-    }
+    let expected = counts.iter().map(|(shapes, share)| (shapes.to_string(), share * 4));
+    assert_shares(&shown(&counts, "scram-sha-256"), expected);
 }
 
-/// Who has an old verifier of one kind has, on the whole, an old one of the other.
+/// Where a policy raised one cost and lowered another, no decoy has a pair that no user has.
 #[test]
-fn kinds_age_together() {
-    let sha1 = |iterations| Shape::Scram {
-        hash: ScramHash::Sha1,
-        iterations: Iterations::new(iterations).unwrap(),
-        salt: 16,
-    };
-    let counts = counts(&[(scram(4096, 16), 6), (scram(65_536, 16), 4), (sha1(4096), 6), (sha1(65_536), 4)]);
-    for number in 0..200 {
-        let name = identity(&format!("user{number}@vm"));
-        let decoy = KEY.record_for(&name, &counts, &policy("scram-sha-256,scram-sha-1"));
-        let iterations: Vec<u32> = decoy
-            .record()
-            .verifiers()
-            .filter_map(|verifier| match verifier {
-                Verifier::Scram(scram) => Some(scram.iterations().get()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(iterations[0], iterations[1]);
+fn kinds_come_together_as_users_have_them() {
+    let (old, new) = (
+        "scram-sha-1 i=10 salt=16, scram-sha-256 i=4 salt=16",
+        "scram-sha-1 i=5 salt=16, scram-sha-256 i=64 salt=16",
+    );
+    let found = shown(&combined([(old, 50), (new, 50)]), "scram-sha-1,scram-sha-256");
+    assert_shares(&found, [(old, 2000), (new, 2000)]);
+    // What the policy keeps no more, decoys do not have, whatever else they are picked by.
+    let argon2id = format!("argon2id m=8 t=1 p=1 salt=16, {new}");
+    let found = shown(&combined([(old, 25), (new, 25), (&argon2id, 50)]), "scram-sha-1,scram-sha-256");
+    assert_shares(&found, [(old, 1000), (new, 3000)]);
+}
+
+/// A user who lacks a kind shows that of his own decoy: the decoys of both are the same in all that anybody sees of them.
+#[test]
+fn what_a_record_lacks_comes_from_others_by_their_share() {
+    let sha1 = "scram-sha-1 i=10 salt=16";
+    let (old, new) =
+        (format!("{sha1}, scram-sha-256 i=4 salt=16"), format!("{sha1}, scram-sha-256 i=64 salt=16"));
+    let both = "scram-sha-1,scram-sha-256";
+    let counts = combined([(sha1, 40), (&old, 45), (&new, 15)]);
+    let found = shown(&counts, both);
+    assert_shares(&found, [(&old, 3000), (&new, 1000)]);
+    // Two kinds that one lacks come from one other.
+    let (rising, falling) = (
+        "scram-sha-1 i=10 salt=16, scram-sha-256 i=4 salt=16",
+        "scram-sha-1 i=5 salt=16, scram-sha-256 i=64 salt=16",
+    );
+    let argon2id = "argon2id m=8 t=1 p=1 salt=16";
+    let found =
+        shown(&combined([(argon2id, 60), (rising, 30), (falling, 10)]), "argon2id,scram-sha-1,scram-sha-256");
+    let whole = |rest: &str| format!("{argon2id}, {rest}");
+    assert_shares(&found, [(whole(rising), 3000), (whole(falling), 1000)]);
+    // What no record has is as the policy makes it.
+    let found = shown(&combined([(sha1, 1)]), both);
+    assert_shares(&found, [(format!("{sha1}, scram-sha-256 i=65536 salt=16"), 4000)]);
+}
+
+/// A user whose name has another form in ISO-8859-1 has two hashes, whatever the password.
+#[test]
+fn digest_md5_has_as_many_hashes_as_a_users() {
+    for (name, two) in [
+        ("user@vm", false),
+        ("us\u{e9}r@vm", true),
+        ("user@v\u{fc}m", true),
+        ("\u{17c}\u{f3}\u{142}w@vm", false),
+    ] {
+        let identity = identity(name);
+        let decoy = KEY.record_for(&identity, &ShapeCounts::default(), &policy("digest-md5"));
+        let Some(Verifier::DigestMd5(digest)) = decoy.record().verifiers().next() else { panic!() };
+        assert_eq!(digest.utf8().is_some(), two, "{name}");
+        assert_ne!(digest.utf8(), Some(digest.h_a1()));
+        assert_eq!(DigestMd5::derive(&identity, b"password").utf8().is_some(), two, "{name}");
     }
 }
 
@@ -183,8 +239,14 @@ fn records_are_counted_and_uncounted() {
     let mut counts = ShapeCounts::default();
     counts.add(decoy.record());
     counts.add(decoy.record());
-    let shown: Vec<String> = counts.iter().map(|(shape, count)| format!("{count} {shape}")).collect();
-    assert_eq!(shown, ["2 argon2id m=19456 t=2 p=1 salt=16", "2 scram-sha-1 i=65536 salt=16"]);
+    let one = KEY.record_for(&identity("a@vm"), &ShapeCounts::default(), &policy("scram-sha-1"));
+    counts.add(one.record());
+    let nothing = KEY.record_for(&identity("a@vm"), &ShapeCounts::default(), &policy("plain,cram-md5"));
+    counts.add(nothing.record());
+    let shown: Vec<String> = counts.iter().map(|(shapes, count)| format!("{count} {shapes}")).collect();
+    let both = "2 argon2id m=19456 t=2 p=1 salt=16, scram-sha-1 i=65536 salt=16";
+    assert_eq!(shown, [both, "1 scram-sha-1 i=65536 salt=16"]);
+    counts.remove(one.record());
     counts.remove(decoy.record());
     counts.remove(decoy.record());
     counts.remove(decoy.record());
@@ -216,6 +278,31 @@ fn shapes_as_text() {
 }
 
 #[test]
+fn combinations_as_text() {
+    let all = Policy { keep: KindSet::ALL, cost: Cost::default() };
+    let decoy = KEY.record_for(&identity("nobody@vm"), &ShapeCounts::default(), &all);
+    let shapes = Shapes::of(decoy.record()).unwrap();
+    assert_eq!(shapes.kinds().iter().count(), 4);
+    let text = shapes.to_string();
+    assert_eq!(text.parse::<Shapes>().unwrap(), shapes);
+    let one = "scram-sha-1 i=4096 salt=1";
+    assert_eq!(one.parse::<Shapes>().unwrap().to_string(), one);
+    let reversed: Vec<&str> = text.rsplit(", ").collect();
+    for text in [
+        String::new(),
+        format!("{one}, "),
+        format!("{one}, {one}"),
+        format!("{one}, scram-sha-1 i=4097 salt=1"),
+        format!("{text}, {one}"),
+        text.replace(", ", ","),
+        reversed.join(", "),
+    ] {
+        let start = text.chars().take(80).collect();
+        assert_eq!(text.parse::<Shapes>(), Err(ShapeError(start)), "{text}");
+    }
+}
+
+#[test]
 fn debug_tells_nothing() {
     assert_eq!(format!("{KEY:?}"), "DecoyKey(…)");
 }
@@ -235,7 +322,7 @@ proptest! {
         prop_assert_eq!(shape, shape_of(&name, &counts(&shapes)));
         prop_assert!(shapes.iter().any(|&(each, _)| each == shape));
         let place = u64::from_be_bytes(Name::new(&KEY, &identity(&name)).array("shape"));
-        let picked = counts(&grown).pick(VerifierKind::ScramSha256, place);
+        let picked = counts(&grown).pick(sha256(), place).and_then(|shapes| shapes.iter().next());
         // A place within rounding of a border may fall to its other side.
         let total: u64 = grown.iter().map(|&(_, count)| count).sum();
         let mut border = 0_u64;
@@ -250,8 +337,8 @@ proptest! {
     fn every_place_finds_a_shape(place: u64, counts_of in proptest::collection::vec(1_u64..=u64::MAX, 1..5)) {
         let shapes: Vec<(Shape, u64)> = (1..).map(|i| scram(i, 16)).zip(counts_of).collect();
         for place in [0, place, u64::MAX] {
-            prop_assert!(counts(&shapes).pick(VerifierKind::ScramSha256, place).is_some());
+            prop_assert!(counts(&shapes).pick(sha256(), place).is_some());
         }
-        prop_assert!(counts(&shapes).pick(VerifierKind::ScramSha1, place).is_none());
+        prop_assert!(counts(&shapes).pick(KindSet::EMPTY.with(VerifierKind::ScramSha1), place).is_none());
     }
 }

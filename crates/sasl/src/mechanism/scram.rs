@@ -50,14 +50,11 @@ impl Name {
 }
 
 pub(crate) fn serve(hash: ScramHash, name: Name, start: &Start<'_>, initial: Option<&[u8]>) -> Step {
-    let is_offered = |hash| start.settings.why_not(Mechanism::ScramPlus(hash), start.channel).is_none();
-    let offers_plus = name == Name::Plain && ScramHash::ALL.into_iter().any(is_offered);
     let exchange = ExpectClientFirst {
         hash,
         name,
         settings: Arc::clone(start.settings),
         channel: start.channel.clone(),
-        offers_plus,
         nonce: message::nonce(&start.entropy),
     };
     match initial {
@@ -71,8 +68,6 @@ struct ExpectClientFirst {
     name: Name,
     settings: Arc<Settings>,
     channel: Channel,
-    /// Whether the client must have seen a -PLUS form, of whatever hash.
-    offers_plus: bool,
     /// Our part of the nonce.
     nonce: String,
 }
@@ -112,11 +107,17 @@ impl ExpectClientFirst {
                 let kind = BindingKind::named(kind).ok_or(Failure::Binding)?;
                 self.channel.binding(kind).map(Some).ok_or(Failure::Binding)
             }
-            (Flag::Unused, Name::Plain) if self.offers_plus => Err(Failure::Downgrade),
+            (Flag::Unused, Name::Plain) if self.offers_plus() => Err(Failure::Downgrade),
             (Flag::Unused | Flag::Unable, Name::Plain) => Ok(None),
             (Flag::Bound(_), Name::Plain) => Err(Failure::Malformed("bound, without -PLUS")),
             (Flag::Unused | Flag::Unable, Name::Plus) => Err(Failure::Malformed("-PLUS, and not bound")),
         }
+    }
+
+    /// Whether the client must have seen a -PLUS form, of whatever hash.
+    fn offers_plus(&self) -> bool {
+        let is_offered = |hash| self.settings.why_not(Mechanism::ScramPlus(hash), &self.channel).is_none();
+        ScramHash::ALL.into_iter().any(is_offered)
     }
 }
 

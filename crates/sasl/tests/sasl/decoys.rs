@@ -108,6 +108,47 @@ fn a_classifier_does_no_better_than_chance() {
     }
 }
 
+/// A store whose policy once raised one cost and lowered the other. Some users have one of the two kinds, some neither.
+fn crossed() -> Site {
+    let mut site = Site::keeping(kinds("argon2id scram-sha-1 scram-sha-256"));
+    for number in 0..600_u32 {
+        let (sha1, sha256) = if number % 2 == 0 { (10, 4) } else { (5, 64) };
+        let (scram_sha_1, scram_sha_256) = (Iterations::new(sha1).unwrap(), Iterations::new(sha256).unwrap());
+        let recipe = Recipe::new(
+            Cost { scram_sha_1, scram_sha_256, ..cheap() },
+            Salts::from_random([0; Salts::OCTETS]),
+        );
+        let mine = match number % 15 {
+            12 => kinds("argon2id scram-sha-1"),
+            13 => kinds("scram-sha-256"),
+            14 => kinds("argon2id"),
+            _ => site.policy.keep,
+        };
+        site.add(identity(&name(number)), mine, format!("password of {number}"), &recipe);
+    }
+    site
+}
+
+/// Asked for by two mechanisms, one name shows two costs: those who exist have pairs, and so have those who do not.
+#[test]
+fn two_mechanisms_tell_no_more_than_one() {
+    let mechanisms: [Mechanism; 2] = ["SCRAM-SHA-1", "SCRAM-SHA-256"].map(|name| name.parse().unwrap());
+    let mut site = crossed();
+    let mut see = |numbers: std::ops::Range<u32>| -> Vec<[Seen; 2]> {
+        numbers.map(|number| mechanisms.map(|by| look(&mut site, by, &name(number)).0)).collect()
+    };
+    let (there, absent) = (see(0..600), see(10_000..10_600));
+    let pairs = |seen: &[[Seen; 2]]| -> Vec<Seen> { seen.iter().map(|pair| pair.join(" and ")).collect() };
+    let share = share_guessed(&pairs(&there), &pairs(&absent));
+    assert!((0.42..0.58).contains(&share), "{share}");
+    // It is no blind classifier: where each kind is picked by itself, as if for two names, it sees the difference.
+    let others = absent.iter().cycle().skip(1);
+    let picked_apart: Vec<_> =
+        absent.iter().zip(others).map(|(one, other)| [one[0].clone(), other[1].clone()]).collect();
+    let share = share_guessed(&pairs(&there), &pairs(&picked_apart));
+    assert!(share > 0.65, "{share}");
+}
+
 /// A restart is another process with the same store: what a user is answered stays the same, and so it does for nobody.
 #[test]
 fn nothing_changes_with_a_restart() {

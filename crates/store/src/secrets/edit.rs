@@ -50,7 +50,7 @@ impl<'t> Edit<'t> {
         let tables = Tables::open(transaction)?;
         let header = tables::header(&tables.header)?;
         let before = tables::shapes(&tables.shapes)?;
-        let shapes = before.clone();
+        let shapes = tables::counts(&header, &tables.shapes, &tables.users)?;
         Ok(Self {
             path,
             deadline,
@@ -72,7 +72,8 @@ impl<'t> Edit<'t> {
         new: NewStore,
     ) -> Result<Self, Trouble> {
         let tables = Tables::open(transaction)?;
-        let header = Header { created: new.created, decoy_key: new.decoy_key, users: 0, changes: 0 };
+        let header =
+            Header { created: new.created, decoy_key: new.decoy_key, users: 0, changes: 0, recount: false };
         let (before, shapes) = (ShapeCounts::default(), ShapeCounts::default());
         Ok(Self { path, deadline, tables, header, before, shapes, changed: true, adds: false, failed: false })
     }
@@ -162,13 +163,13 @@ impl<'t> Edit<'t> {
     }
 
     fn write_shapes(&mut self) -> Result<(), Trouble> {
-        for (shape, _) in self.before.iter() {
-            if self.shapes.iter().all(|(left, _)| left != shape) {
-                self.tables.shapes.remove(tables::shape_octets(shape, 0).0.as_slice())?;
+        for (shapes, _) in self.before.iter() {
+            if self.shapes.get(shapes) == 0 {
+                self.tables.shapes.remove(tables::shapes_octets(shapes, 0).0.as_slice())?;
             }
         }
-        for (shape, count) in self.shapes.iter() {
-            let (key, value) = tables::shape_octets(shape, count);
+        for (shapes, count) in self.shapes.iter() {
+            let (key, value) = tables::shapes_octets(shapes, count);
             self.tables.shapes.insert(key.as_slice(), value.as_slice())?;
         }
         Ok(())
@@ -193,3 +194,6 @@ impl<'t> Tables<'t> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

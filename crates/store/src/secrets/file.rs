@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use credential::{DecoyKey, Identity, Record, ShapeCounts};
+use credential::{DecoyKey, Identity, Record};
 use redb::ReadTransaction;
 use safefile::{Dress, Kind, OldFile, OpenError, ReplaceError, Replacement, SafeFile, Trust, Uid};
 
@@ -258,7 +258,8 @@ impl Secrets for SecretStore {
     fn counts(&self) -> Result<Counts, StoreError> {
         self.read(|transaction| {
             let header = tables::read_header(transaction)?;
-            let shapes: ShapeCounts = tables::shapes(&transaction.open_table(SHAPES)?)?;
+            let (shapes, users) = (transaction.open_table(SHAPES)?, transaction.open_table(USERS)?);
+            let shapes = tables::counts(&header, &shapes, &users)?;
             Ok(Counts { users: header.users, changes: header.changes, created: header.created, shapes })
         })
     }

@@ -9,7 +9,10 @@ use crate::secrets::octets::{OctetsError, Reader, Writer};
 use crate::secrets::seal::{self, Table};
 
 /// The format of stores that this version writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+
+/// The one that counted verifiers of each shape by themselves. The first change makes it the other.
+const WITHOUT_COMBINATIONS: u32 = 1;
 
 /// The one key of the header table.
 pub(crate) const KEY: &[u8] = b"gatepost secrets";
@@ -25,6 +28,8 @@ pub(crate) struct Header {
     pub(crate) users: u64,
     /// How many transactions have changed it.
     pub(crate) changes: u64,
+    /// Whether the counts of shapes are of the older format: what they count, the records have to say.
+    pub(crate) recount: bool,
 }
 
 /// Why a header could not be read.
@@ -52,7 +57,7 @@ impl Header {
             .ok_or_else(|| HeaderError::Damaged("the header does not match its checksum".to_owned()))?;
         let mut reader = Reader::new(value);
         let format = reader.u32("the format")?;
-        if format != FORMAT {
+        if ![WITHOUT_COMBINATIONS, FORMAT].contains(&format) {
             return Err(HeaderError::Format(format));
         }
         let header = Self {
@@ -60,6 +65,7 @@ impl Header {
             decoy_key: DecoyKey::new(reader.array("the decoy key")?),
             users: reader.u64("the count of users")?,
             changes: reader.u64("the count of changes")?,
+            recount: format == WITHOUT_COMBINATIONS,
         };
         reader.end()?;
         Ok(header)
@@ -77,7 +83,8 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { created: Timestamp(1_700_000_000), decoy_key: DecoyKey::new([7; 32]), users: 3, changes: 9 }
+        let created = Timestamp(1_700_000_000);
+        Header { created, decoy_key: DecoyKey::new([7; 32]), users: 3, changes: 9, recount: false }
     }
 
     #[test]

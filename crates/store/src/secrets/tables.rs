@@ -5,14 +5,17 @@
 //! | `header` | one fixed key | format, time of creation, decoy key, number of users and of changes |
 //! | `users` | folded realm, NUL, user | the record |
 //! | `witnesses` | 16 octets of SHA-256 of the key above | 8 octets of the record's checksum |
-//! | `shapes` | text of a [`Shape`] | how many records have it (u64) |
+//! | `shapes` | text of what a record shows ([`Shapes`]) | how many records show that (u64) |
+//!
+//! A store of format 1 has in `shapes` the text of single shapes, each counted by itself. Its records are counted anew each
+//! time the counts are asked for, until the first change writes them as they are now, and format 2 into the header.
 //!
 //! Values of all but `witnesses` end with their checksum ([`super::seal`]). Witnesses are there for what a checksum
 //! cannot see, a record that is *missing*: redb does not compare page checksums when it reads, and a damaged page in
 //! the tree of users would make a user vanish. The witness stands in another tree and at another place in it, so one
 //! damaged page never makes both go. A user is absent only where both say so.
 
-use credential::{Record, Shape, ShapeCounts};
+use credential::{Record, ShapeCounts, Shapes};
 use redb::{ReadTransaction, ReadableTable, TableDefinition};
 
 use crate::guard::Trouble;
@@ -96,15 +99,38 @@ pub(crate) fn decode(key: &Key, stored: &[u8]) -> Result<Found, Trouble> {
     }
 }
 
-/// Reads how many records have which shape.
+/// How many records show what, of the table or, where that is of an older format, of the records.
+pub(crate) fn counts(
+    header: &Header,
+    shapes: &impl Octets,
+    users: &impl Octets,
+) -> Result<ShapeCounts, Trouble> {
+    if header.recount { recount(users) } else { self::shapes(shapes) }
+}
+
+/// Counts the records that can be read. One that cannot keeps nobody from reading and changing the others.
+fn recount(users: &impl Octets) -> Result<ShapeCounts, Trouble> {
+    let (mut counts, mut ascending) = (ShapeCounts::default(), Ascending::after(None));
+    for entry in users.iter()? {
+        let (key, value) = entry?;
+        ascending.check(key.value())?;
+        let found = Key::from_stored(key.value()).ok().and_then(|key| decode(&key, value.value()).ok());
+        if let Some(found) = found {
+            counts.add(&found.record);
+        }
+    }
+    Ok(counts)
+}
+
+/// Reads how many records show what.
 pub(crate) fn shapes(table: &impl Octets) -> Result<ShapeCounts, Trouble> {
     let (mut counts, mut ascending) = (ShapeCounts::default(), Ascending::after(None));
     for entry in table.iter()? {
         let (key, value) = entry?;
         ascending.check(key.value())?;
-        let (shape, count) = shape(key.value(), value.value())
+        let (shapes, count) = shapes_of(key.value(), value.value())
             .ok_or_else(|| Trouble::damaged("a count of verifiers is not as it was written"))?;
-        counts.set(shape, count);
+        counts.set(shapes, count);
     }
     Ok(counts)
 }
@@ -133,13 +159,13 @@ impl Ascending {
 }
 
 /// The stored form of one count.
-pub(crate) fn shape_octets(shape: Shape, count: u64) -> (Vec<u8>, Vec<u8>) {
-    let key = shape.to_string().into_bytes();
+pub(crate) fn shapes_octets(shapes: &Shapes, count: u64) -> (Vec<u8>, Vec<u8>) {
+    let key = shapes.to_string().into_bytes();
     let value = seal::seal(Table::Shapes, &key, &count.to_be_bytes()).0.to_vec();
     (key, value)
 }
 
-fn shape(key: &[u8], value: &[u8]) -> Option<(Shape, u64)> {
+fn shapes_of(key: &[u8], value: &[u8]) -> Option<(Shapes, u64)> {
     let (count, _) = seal::open(Table::Shapes, key, value)?;
     Some((std::str::from_utf8(key).ok()?.parse().ok()?, u64::from_be_bytes(count.try_into().ok()?)))
 }

@@ -154,9 +154,9 @@ fn counts_follow_every_change() {
     let store = fixture.open(Access::Write);
     let counts = store.counts().unwrap();
     assert_eq!((counts.users, counts.created.seconds()), (10, 1_700_000_000));
-    let shapes: Vec<_> = counts.shapes.iter().map(|(shape, count)| (shape.to_string(), count)).collect();
-    let wanted = [("argon2id m=19456 t=2 p=1 salt=16", 10), ("scram-sha-256 i=65536 salt=16", 10)];
-    assert_eq!(shapes, wanted.map(|(shape, count)| (shape.to_owned(), count)));
+    let shapes: Vec<_> = counts.shapes.iter().map(|(shapes, count)| (shapes.to_string(), count)).collect();
+    let both = "argon2id m=19456 t=2 p=1 salt=16, scram-sha-256 i=65536 salt=16".to_owned();
+    assert_eq!(shapes, [(both, 10)]);
     store
         .write(|edit| {
             let mut record = user(3, 1);
@@ -167,7 +167,7 @@ fn counts_follow_every_change() {
         .unwrap();
     let after = store.counts().unwrap();
     assert_eq!((after.users, after.changes), (9, counts.changes + 1));
-    assert_eq!(after.shapes.iter().map(|(_, count)| count).collect::<Vec<_>>(), [9, 8]);
+    assert_eq!(after.shapes.iter().map(|(_, count)| count).collect::<Vec<_>>(), [1, 8]);
     for number in 0..10 {
         assert_eq!(store.remove(&identity(number)).unwrap(), number != 4);
     }

@@ -127,7 +127,6 @@ fn the_server_says_what_stands_in_the_rfc() {
             name: example.name,
             settings: settings(),
             channel: example.channel.clone(),
-            offers_plus: false,
             nonce: example.nonces[1].to_owned(),
         };
         let Step::Lookup { identity, next } = Box::new(begun).respond(example.first.as_bytes()) else {
