@@ -35,3 +35,15 @@ fn harden() -> Result<(), ProcessError> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_refused() {
+        if ::tests::need::root().is_ok() {
+            assert_eq!(prepare(), Err(ProcessError::Root));
+        }
+    }
+}

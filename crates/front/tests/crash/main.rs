@@ -46,7 +46,9 @@ fn what_was_accepted_survives_being_killed_at_any_moment() {
         thread::sleep(Duration::from_micros(30_000 + round * 17_393 % 150_000));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        for client in clients {
+            client.join().unwrap();
+        }
     }
     let accepted = accepted.lock().unwrap().clone();
     assert!(accepted.len() > CLIENTS * 4, "only {} messages were accepted", accepted.len());
@@ -66,7 +68,9 @@ fn what_was_accepted_survives_being_killed_at_any_moment() {
 
 fn serve(dir: &Path) {
     let world = World::with_alice(Wish { dir: Dir::of(dir), ..Wish::default() });
-    println!("\nport {}", world.address.port());
+    let mut output = std::io::stdout();
+    writeln!(output, "\nport {}", world.address.port()).unwrap();
+    output.flush().unwrap();
     loop {
         thread::park();
     }

@@ -137,3 +137,33 @@ fn an_unsafe_mailbox_is_trouble_of_ours() {
     fs::set_permissions(&bob, Permissions::from_mode(0o700)).unwrap();
     client.talk("C: RCPT TO:<bob@gate.test>\nS: 250 2.1.5 *");
 }
+
+#[test]
+fn an_envelope_of_many_recipients_is_read_again() {
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    client.talk("C: MAIL FROM:<a@far.test>\nS: 250 *");
+    for number in 0..500 {
+        client.talk(&format!("C: RCPT TO:<{}{number}@friend.test>\nS: 250 *", "x".repeat(50)));
+    }
+    client.talk("C: DATA\nS: 354 *\nC: text\nC: .\nS: 250 2.0.0 *");
+    let spool = world.front.queue().spool();
+    let ids = spool.ids().unwrap();
+    assert_eq!(ids.len(), 1);
+    let stored = spool.message(&ids[0]).unwrap();
+    assert_eq!(stored.envelope.recipients.len(), 500);
+    let octets = stored.file.read_whole(1 << 20).unwrap();
+    assert!(octets[stored.begins as usize..].starts_with(b"Received: from client.test "));
+}
+
+#[test]
+fn what_is_no_message_stays_and_is_told() {
+    let wish = Wish::default();
+    let damaged = wish.dir.path().join("queue/00063A0000000.mail");
+    fs::write(&damaged, "gatepost queue 9\n\n").unwrap();
+    fs::set_permissions(&damaged, Permissions::from_mode(0o600)).unwrap();
+    let world = World::with_alice(wish);
+    world.log.wait_for(&["QueueDamaged", "00063A0000000", "line 1"]);
+    assert_eq!(world.queued(), [damaged]);
+}
