@@ -22,7 +22,7 @@ pub struct Check {
 
 pub(crate) enum Work {
     /// PLAIN and LOGIN.
-    Password(AwaitVerdict, Found),
+    Password(AwaitVerdict, Box<Found>),
     /// SCRAM where the policy keeps clear text alone: the keys are derived when the client's proof has come.
     Response(AwaitResponse, SecretOctets),
 }
@@ -66,7 +66,7 @@ impl Check {
         match work {
             Work::Password(waiting, found) => {
                 let verdict = verify(&found.answer(), waiting.password());
-                Checked { number, found: Some(found), result: Finding::Verdict(waiting, verdict) }
+                Checked { number, found: Some(*found), result: Finding::Verdict(waiting, verdict) }
             }
             Work::Response(waiting, octets) => {
                 let result = Finding::Step(waiting.respond(octets.expose()));

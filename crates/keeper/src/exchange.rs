@@ -309,7 +309,7 @@ impl<R: Records> Keeper<R> {
                 if let Some(label) = known {
                     return Some(waiting.judge(Ok(label)));
                 }
-                self.queue(attempt.clone(), Work::Password(waiting, found), now);
+                self.queue(attempt.clone(), Work::Password(waiting, Box::new(found)), now);
                 None
             }
             Err(next) => Some(next.answer(&found.answer())),
