@@ -26,6 +26,8 @@ const PEERS: &[(&str, &str)] = &[
     ("gcc", "/usr/bin/cc"),
     // The other end of TLS, and its second opinion of certificates.
     ("openssl", "/usr/bin/openssl"),
+    // What fail2ban is written in, which is unpacked.
+    ("python3", "/usr/bin/python3"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
     ("libcdb1", "libcdb.so.1"),

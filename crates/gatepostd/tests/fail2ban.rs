@@ -27,7 +27,9 @@ const LINES: [(&str, bool); 7] = [
 
 #[test]
 fn who_guesses_is_found_and_nobody_else() {
-    let Ok(package) = tests::need::unpacked("fail2ban") else { return };
+    let (Ok(package), Ok(python)) = (tests::need::unpacked("fail2ban"), tests::need::peer("python3")) else {
+        return;
+    };
     let dir = tests::scratch::dir();
     let log = dir.path().join("log");
     let line = |(number, (line, _)): (usize, &(&str, bool))| {
@@ -39,7 +41,7 @@ fn who_guesses_is_found_and_nobody_else() {
     };
     fs::write(&log, LINES.iter().enumerate().map(line).collect::<String>()).unwrap();
     let filter = tests::program::in_workspace("packaging/fail2ban/filter.d/gatepost.conf");
-    let said = Command::new("python3")
+    let said = Command::new(python)
         .arg(package.join("usr/bin/fail2ban-regex"))
         .args(["--print-all-matched", "-c"])
         .arg(package.join("etc/fail2ban"))

@@ -25,7 +25,7 @@ pub struct Spool {
     counter: AtomicU16,
 }
 
-/// A message that is coming in. Dropped without [`Draft::commit`] nothing is left of it.
+/// A message that is coming in. Dropped without having been committed, nothing is left of it.
 #[derive(Debug)]
 pub struct Draft {
     spool: Arc<Spool>,
