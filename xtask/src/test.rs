@@ -27,6 +27,13 @@ const PEERS: &[(&str, &str)] = &[
     // The other end of TLS, and its second opinion of certificates.
     ("openssl", "/usr/bin/openssl"),
     // What fail2ban is written in, which is unpacked.
+    // Mail programs that log in; swaks takes DIGEST-MD5 and TLS from modules.
+    ("swaks", "/usr/bin/swaks"),
+    ("libauthen-sasl-perl", "/usr/share/perl5/Authen/SASL.pm"),
+    ("libdigest-hmac-perl", "/usr/share/perl5/Digest/HMAC_MD5.pm"),
+    ("libnet-ssleay-perl", "perl5/5.36/Net/SSLeay.pm"),
+    ("curl", "/usr/bin/curl"),
+    ("msmtp", "/usr/bin/msmtp"),
     ("python3", "/usr/bin/python3"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
