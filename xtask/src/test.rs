@@ -26,7 +26,6 @@ const PEERS: &[(&str, &str)] = &[
     ("gcc", "/usr/bin/cc"),
     // The other end of TLS, and its second opinion of certificates.
     ("openssl", "/usr/bin/openssl"),
-    // What fail2ban is written in, which is unpacked.
     // Mail programs that log in; swaks takes DIGEST-MD5 and TLS from modules.
     ("swaks", "/usr/bin/swaks"),
     ("libauthen-sasl-perl", "/usr/share/perl5/Authen/SASL.pm"),
@@ -34,6 +33,7 @@ const PEERS: &[(&str, &str)] = &[
     ("libnet-ssleay-perl", "perl5/5.36/Net/SSLeay.pm"),
     ("curl", "/usr/bin/curl"),
     ("msmtp", "/usr/bin/msmtp"),
+    // Also what fail2ban is written in, which is unpacked.
     ("python3", "/usr/bin/python3"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
