@@ -1,5 +1,6 @@
 //! Directories for tests whose whole path is safe: `/tmp` is not, anybody may write there.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +17,21 @@ pub fn dir() -> tempfile::TempDir {
         .prefix(".gatepost-test-")
         .tempdir_in(base)
         .expect("a scratch directory below HOME")
+}
+
+/// A fresh directory to which other accounts come too, since the daemon that root starts runs as two of them. Root's home is closed to them.
+///
+/// # Panics
+/// As [`dir`].
+#[allow(clippy::expect_used, reason = "a test without its directory has nothing to say")]
+pub fn dir_for_others() -> tempfile::TempDir {
+    if !rustix::process::geteuid().is_root() {
+        return dir();
+    }
+    let dir = tempfile::Builder::new().prefix("gatepost-test-").tempdir_in("/run");
+    let dir = dir.expect("a scratch directory below /run");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    dir
 }
 
 /// A file system of its own with room for little, unmounted when dropped.

@@ -1,20 +1,27 @@
-//! The first ten minutes, shown: every program at work in a private directory, on a sasldb that the real tools made.
+//! The first ten minutes, shown: every program at work in a directory of its own, on a sasldb that the real tools made,
+//! and the daemon among them, with a mail program that everybody has.
 //!
 //! It changes no account and nothing outside its directory (and `target/`).
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::shell::{Outcome, cargo, root, step, target_directory};
+use crate::shell::{Outcome, cargo, output, root, step, target_directory};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Where to put it: a directory that does not exist yet. Nobody else may be able to write to its path.
+    /// Where to put it: a directory that does not exist yet. Nobody else may be able to write to its path; where root
+    /// shows it, the accounts as which the daemon runs must come there.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Leave the daemon up at the end.
+    #[arg(long)]
+    stay: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -27,14 +34,32 @@ pub(crate) fn run(options: &Options) -> Outcome {
     stage.build_a_map()?;
     stage.audit()?;
     stage.mend()?;
-    stage.leave();
-    Ok(())
+    let daemon = stage.serve()?;
+    stage.send()?;
+    stage.refuse()?;
+    stage.audit_again()?;
+    stage.leave(daemon, options.stay)
 }
 
 /// The directory, and the programs that play in it.
 struct Stage {
     directory: PathBuf,
     programs: PathBuf,
+    is_root: bool,
+    /// Where the daemon listens.
+    port: u16,
+}
+
+/// A daemon that ends with the demonstration, unless it is to stay.
+struct Daemon(Option<Child>);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// What is expected of a command.
@@ -44,6 +69,8 @@ enum Expected {
     Success,
     /// Exit 1: the answer is no.
     No,
+    /// Exit 67: a server did not let curl log in.
+    Denied,
 }
 
 impl Stage {
@@ -53,27 +80,36 @@ impl Stage {
         if let Some(missing) = PROGRAMS.iter().find(|name| !programs.join(name).is_file()) {
             return Err(format!("{} is not built", programs.join(missing).display()));
         }
+        let is_root = output(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0");
         let directory = match &options.directory {
             Some(directory) => std::path::absolute(directory).map_err(|error| error.to_string())?,
-            None => free_name()?,
+            None => free_name(is_root)?,
         };
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&directory)
-            .map_err(|error| format!("{}: {error}", directory.display()))?;
-        Ok(Self { directory, programs })
+        let stage = Self { directory, programs, is_root, port: free_port()? };
+        // What root's daemon does, it does as others, who come to what is theirs.
+        stage.make("", if is_root { 0o755 } else { 0o700 }, None)?;
+        Ok(stage)
     }
 
     fn furnish(&self) -> Outcome {
         told(
-            "A private directory with a configuration, a sasldb of Cyrus SASL and a text of client-info entries",
+            "A directory with a configuration, a sasldb of Cyrus SASL, a text of client-info entries and a letter",
         );
         println!("$ cd {}", self.directory.display());
-        self.write("gatepost.toml", &CONFIGURATION.replace("DIR", &self.directory.display().to_string()))?;
+        let text = CONFIGURATION
+            .replace("DIR", &self.directory.display().to_string())
+            .replace("PORT", &self.port.to_string())
+            .replace("ACCOUNTS\n", if self.is_root { ACCOUNTS } else { "" });
+        self.write("gatepost.toml", &text)?;
         self.write("authinfo", AUTHINFO)?;
+        self.write("letter", LETTER)?;
+        self.make("store", 0o700, Some(KEEPER))?;
+        self.make("mail", 0o700, Some(FRONT))?;
+        self.make("mail/alice@demo.example", 0o700, Some(FRONT))?;
         let fixture = root().join("tests/fixtures/maps/sasldb2.db");
         let sasldb = std::fs::read(&fixture).map_err(|error| format!("{}: {error}", fixture.display()))?;
         self.put("sasldb2", &sasldb)?;
+        self.show(CERTIFICATE, Expected::Success)?;
         self.show("ls -l", Expected::Success)
     }
 
@@ -118,18 +154,107 @@ impl Stage {
     fn mend(&self) -> Outcome {
         told("Somebody opens the map to the world; authcheck says so, and mends it");
         self.show("chmod 0666 authinfo.redb", Expected::Success)?;
-        self.show("authcheck files --kind secret authinfo.redb", Expected::No)?;
-        self.show("authcheck files --kind secret --fix=apply --yes authinfo.redb", Expected::Success)
+        self.show("authcheck --config gatepost.toml files --kind secret authinfo.redb", Expected::No)?;
+        self.show(
+            "authcheck --config gatepost.toml files --kind secret --fix=apply --yes authinfo.redb",
+            Expected::Success,
+        )
     }
 
-    fn leave(&self) {
+    fn serve(&self) -> Outcome<Daemon> {
+        told(
+            "The daemon: one process opens the files, a keeper reads the store, a front speaks with the network",
+        );
+        self.show("gatepostd check --config gatepost.toml | grep -v 'left out'", Expected::Success)?;
+        println!("$ {START}");
+        let log = self.directory.join("log");
+        let stderr = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let child = Command::new(self.programs.join("gatepostd"))
+            .args(["--config", "gatepost.toml"])
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|error| format!("gatepostd: {error}"))?;
+        let daemon = Daemon(Some(child));
+        let says = |words| std::fs::read_to_string(&log).is_ok_and(|text| text.contains(words));
+        if !wait(|| says("ready") && says("the store is open")) {
+            return Err(format!("the daemon does not start: {}", log.display()));
+        }
+        self.show("gatepostd status --config gatepost.toml", Expected::Success)?;
+        Ok(daemon)
+    }
+
+    fn send(&self) -> Outcome {
+        told(
+            "Mail: alice logs in over STARTTLS with a program that everybody has, and the letter lies in her Maildir",
+        );
+        self.show(&self.letter_by("correct horse"), Expected::Success)?;
+        let mail = self.directory.join("mail/alice@demo.example/new");
+        if !wait(|| std::fs::read_dir(&mail).is_ok_and(|mut found| found.next().is_some())) {
+            return Err(format!("no mail in {}", mail.display()));
+        }
+        self.show("cat mail/alice@demo.example/new/*", Expected::Success)
+    }
+
+    fn refuse(&self) -> Outcome {
+        told("A wrong password, and a user who is disabled while the daemon runs: both hear the same");
+        self.show(&self.letter_by("battery staple"), Expected::Denied)?;
+        self.show("saslpasswd --config gatepost.toml --disable alice", Expected::Success)?;
+        self.show(&self.letter_by("correct horse"), Expected::Denied)?;
+        self.show("saslpasswd --config gatepost.toml --enable alice", Expected::Success)?;
+        self.show("grep -o 'AUTH=server.*' log", Expected::Success)
+    }
+
+    fn letter_by(&self, password: &str) -> String {
+        format!(
+            "curl -sS --ssl-reqd --cacert cert.pem --user 'alice:{password}' --mail-from alice@demo.example \
+             --mail-rcpt alice@demo.example --upload-file letter smtp://127.0.0.1:{}/laptop.demo.example",
+            self.port
+        )
+    }
+
+    fn audit_again(&self) -> Outcome {
+        told("And every file is as safe as before");
+        self.show("authcheck --config gatepost.toml | tail -1", Expected::Success)
+    }
+
+    fn leave(&self, mut daemon: Daemon, stays: bool) -> Outcome {
+        if stays {
+            // It goes on without us.
+            drop(daemon.0.take());
+        } else {
+            told("The daemon ends; with --stay it would not");
+            self.show(STOP, Expected::Success)?;
+            if let Some(mut child) = daemon.0.take() {
+                let status = child.wait().map_err(|error| format!("gatepostd: {error}"))?;
+                if !status.success() {
+                    return Err(format!("gatepostd: {status}"));
+                }
+            }
+        }
         told("What to type next");
         println!("export PATH={}:$PATH", self.programs.display());
         println!("cd {}", self.directory.display());
-        for (command, what) in NEXT {
+        let start = [(START, "the daemon again")];
+        let start = if stays { &[][..] } else { &start };
+        for (command, what) in start.iter().chain(&NEXT) {
             println!("{command:<62} # {what}");
         }
+        println!("{STOP:<62} # the daemon ends");
         println!("rm -r {}", self.directory.display());
+        Ok(())
+    }
+
+    /// Makes a directory, of this account where root shows it.
+    fn make(&self, name: &str, mode: u32, owner: Option<(&str, u32)>) -> Outcome {
+        let path = self.directory.join(name);
+        let made = std::fs::DirBuilder::new().mode(mode).create(&path).and_then(|()| match owner {
+            Some((_, id)) if self.is_root => chown(&path, Some(id), Some(id)),
+            _ => Ok(()),
+        });
+        made.map_err(|error| format!("{}: {error}", path.display()))
     }
 
     fn write(&self, name: &str, content: &str) -> Outcome {
@@ -160,7 +285,11 @@ impl Stage {
             .stdin(Stdio::null())
             .status()
             .map_err(|error| format!("cannot run a shell: {error}"))?;
-        let code = i32::from(expected == Expected::No);
+        let code = match expected {
+            Expected::Success => 0,
+            Expected::No => 1,
+            Expected::Denied => 67,
+        };
         if status.code() == Some(code) {
             Ok(())
         } else {
@@ -173,42 +302,107 @@ fn told(what: &str) {
     println!("\n# {what}");
 }
 
+/// Looks until it is so, for a while.
+fn wait(is_so: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
 /// `gatepost-demo` in the home directory, or the first name behind it that is free. Not below /tmp: whoever may write
-/// there may replace what is in it, and the programs would refuse it.
-fn free_name() -> Outcome<PathBuf> {
+/// there may replace what is in it, and the programs would refuse it. Nor in the home of root, where nobody else comes.
+fn free_name(is_root: bool) -> Outcome<PathBuf> {
     let home = std::env::var_os("HOME").ok_or("HOME is not set; say where with --directory")?;
+    let home = if is_root { "/srv".into() } else { home };
     let names =
         std::iter::once("gatepost-demo".to_owned()).chain((2..1000).map(|n| format!("gatepost-demo-{n}")));
     let mut paths = names.map(|name| Path::new(&home).join(name));
     paths.find(|path| !path.exists()).ok_or_else(|| "no name is free; say where with --directory".to_owned())
 }
 
-const PROGRAMS: [&str; 4] = ["saslpasswd", "sasldblistusers", "makemap", "authcheck"];
+/// The first of some ports on which nobody listens.
+fn free_port() -> Outcome<u16> {
+    let mut ports = 2587..2687;
+    ports
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .ok_or_else(|| "no port from 2587 on is free".to_owned())
+}
+
+const PROGRAMS: [&str; 5] = ["saslpasswd", "sasldblistusers", "makemap", "authcheck", "gatepostd"];
+
+/// Accounts that every host has and nobody uses.
+const KEEPER: (&str, u32) = ("daemon", 1);
+const FRONT: (&str, u32) = ("bin", 2);
+
+const ACCOUNTS: &str = r#"
+# Here accounts that are there already; on a real host, gatepost and gatepost-front.
+trusted_user = "daemon"
+run_as = "bin"
+"#;
+
+const CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+    -subj /CN=mail.demo.example -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2> /dev/null";
+
+const START: &str = "gatepostd --config gatepost.toml 2>> log &";
+const STOP: &str = "kill $(cat run/pid)";
 
 const CONFIGURATION: &str = r#"# What the programs agree on. An empty file is a safe configuration too.
+ACCOUNTS
+host_name = "mail.demo.example"
+local_domains = ["demo.example"]
+pid_file = "DIR/run/pid"
+control_socket = "DIR/run/control"
 
 [auth]
 realm = "demo.example"
 
 [secrets]
-path = "DIR/secrets.redb"
+path = "DIR/store/secrets.redb"
 keep = ["argon2id", "scram-sha-256"]
 
 [client_info]
 maps = ["redb:DIR/authinfo"]
+
+[tls]
+certificate = "DIR/cert.pem"
+key = "DIR/key.pem"
+
+[[listen]]
+address = "127.0.0.1"
+port = PORT
+
+[queue]
+directory = "DIR/queue"
+
+[delivery]
+maildirs = "DIR/mail"
 "#;
+
+const LETTER: &str = "\
+From: alice@demo.example\r
+To: alice@demo.example\r
+Subject: a letter\r
+\r
+To myself.\r
+";
 
 const AUTHINFO: &str = r#"# host, then who we are there: user, password, mechanisms
 AuthInfo:smarthost.example	"U:relay@demo.example" "P:a secret of the demonstration" "M:SCRAM-SHA-256 PLAIN"
 AuthInfo:192.0.2.25	"U:relay" "P=YW5vdGhlciBzZWNyZXQ="
 "#;
 
-const NEXT: [(&str, &str); 7] = [
+const NEXT: [(&str, &str); 8] = [
     ("saslpasswd --config gatepost.toml bob", "asks for a password, twice"),
     ("saslpasswd --config gatepost.toml --list --format json", "what is known of each user"),
     ("saslpasswd --config gatepost.toml --disable bob", "until --enable"),
     ("saslpasswd --config gatepost.toml --backup copy.redb", "a checked copy of the live store"),
     ("makemap -u redb authinfo", "the map as text again"),
+    ("gatepostd queue list --config gatepost.toml", "mail for other hosts, which waits"),
     ("authcheck discover", "what the mail servers of this host keep, and who can read it"),
     ("saslpasswd --help; makemap --help; authcheck --help", "everything else"),
 ];
@@ -220,7 +414,7 @@ mod tests {
     #[test]
     fn nothing_is_made_before_every_program_is_there() {
         let place = std::env::temp_dir().join(format!("gatepost-demo-test-{}", std::process::id()));
-        let options = Options { directory: Some(place.join("demo")) };
+        let options = Options { directory: Some(place.join("demo")), stay: false };
         std::fs::create_dir(&place).unwrap();
         for name in PROGRAMS {
             let refused = Stage::new(&options, place.clone()).err();

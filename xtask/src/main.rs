@@ -30,7 +30,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Build, then show every program at work in a private directory.
+    /// Build, then show every program at work in a directory of its own.
     Demo(demo::Options),
     /// Format, clippy, documentation, licences and house rules.
     Lint,

@@ -43,13 +43,7 @@ impl House {
     pub(crate) fn start() -> Result<Self, Missing> {
         let openssl = need::peer("openssl")?;
         let is_root = rustix::process::geteuid().is_root();
-        // Root's own directory is closed to the accounts of keeper and front.
-        let dir = if is_root {
-            tempfile::Builder::new().prefix("gatepost-test-").tempdir_in("/run").unwrap()
-        } else {
-            scratch::dir()
-        };
-        mode(dir.path(), 0o755);
+        let dir = scratch::dir_for_others();
         let accounts = format!("trusted_user = \"{}\"\nrun_as = \"{}\"\n", KEEPER.0, FRONT.0);
         let accounts = if is_root { &*accounts } else { "" };
         let rest = CONFIGURATION.replace("DIR", &dir.path().display().to_string());
