@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn nothing_is_made_before_every_program_is_there() {
         let place = std::env::temp_dir().join(format!("gatepost-demo-test-{}", std::process::id()));
-        let options = Options { directory: Some(place.join("demo")) };
+        let options = Options { directory: Some(place.join("demo")), stay: false };
         std::fs::create_dir(&place).unwrap();
         for name in PROGRAMS {
             let refused = Stage::new(&options, place.clone()).err();
