@@ -25,8 +25,12 @@ const RECONNECT_WAIT: Duration = Duration::from_secs(5);
 /// never end.
 const ANSWER_WAIT: Duration = Duration::from_mins(2);
 
-/// How much may wait for a keeper that does not read, in octets; with more it counts as gone.
+/// How much may wait for a keeper that does not read, in octets. What would be more is not asked: the trouble is ours, and
+/// the connection goes on.
 const MOST_PENDING: usize = 8 << 20;
+
+/// A message that is never left out, in octets: that a client does not go on.
+const ALWAYS_TAKEN: usize = 32;
 
 /// A handle; clones lead to the same connection.
 #[derive(Clone)]
@@ -203,6 +207,11 @@ impl Keeper {
         offered
     }
 
+    /// Whether there is a connection now.
+    pub(crate) fn is_there(&self) -> bool {
+        *self.0.is_there.borrow()
+    }
+
     async fn wait_for_it(&self) -> Result<(), Gone> {
         let mut is_there = self.0.is_there.subscribe();
         if *is_there.borrow_and_update() {
@@ -242,7 +251,11 @@ impl Shared {
         let line = lock(&self.line).clone().ok_or(Gone::Closed)?;
         let mut octets = Zeroizing::default();
         frame::push(message, &mut octets).map_err(|_| Gone::Silent)?;
-        line.send(octets).inspect_err(|_| self.lost(&line))
+        line.send(octets).inspect_err(|gone| {
+            if *gone == Gone::Closed {
+                self.lost(&line);
+            }
+        })
     }
 
     /// A connection has ended, unless another one is there already.
@@ -347,8 +360,13 @@ impl Line {
                 Err(_) => return Err(Gone::Closed),
             }
         }
-        if pending.iter().map(|octets| octets.len()).sum::<usize>() > MOST_PENDING {
-            return Err(Gone::Closed);
+        // What was begun has to be finished, or the next message is taken for its end.
+        let is_small = octets.len() <= ALWAYS_TAKEN;
+        if !is_small
+            && !pending.is_empty()
+            && pending.iter().map(|octets| octets.len()).sum::<usize>() > MOST_PENDING
+        {
+            return Err(Gone::Silent);
         }
         pending.push_back(octets);
         self.more.notify_one();

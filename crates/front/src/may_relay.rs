@@ -187,12 +187,14 @@ impl Place<'_> {
         Some(Decision { verdict: Verdict::Relay, rule })
     }
 
-    /// A bare address in the map is meant for clients, so of address literals only what is tagged counts.
+    /// A bare address in the map is meant for clients, so of address literals only what is tagged counts; and of a name
+    /// whose last label is a number, which is an address that somebody has written without its brackets.
     fn by_map(&self, access: &dyn Access) -> Option<Decision> {
         if self.mailbox.local.may_lead_on() {
             return None;
         }
         let (keys, untagged) = match &self.mailbox.domain {
+            Domain::Name(name) if looks_like_address(name) => (domain_keys(name), Untagged::Ignored),
             Domain::Name(name) => (domain_keys(name), Untagged::Counts),
             Domain::Literal(address) => (address_keys(*address), Untagged::Ignored),
         };
@@ -238,6 +240,12 @@ impl Decision {
 
 fn accepted() -> Decision {
     Decision { verdict: Verdict::Accept, rule: Rule::Nothing }
+}
+
+/// RFC 3696, section 2: no top-level domain is all digits.
+fn looks_like_address(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    !last.is_empty() && last.bytes().all(|octet| octet.is_ascii_digit())
 }
 
 /// What the map has against somebody; what it has for him counts elsewhere.

@@ -32,6 +32,10 @@ pub enum RunError {
     /// The queue cannot be used.
     #[error("{0}")]
     Queue(#[from] OpenError),
+    /// The connection to the keeper has ended, and for a minute nobody has brought another: both are alive, so the opener
+    /// does not know. Begun anew, this process is given a connection.
+    #[error("there is no connection to the keeper, and none has come")]
+    NoKeeper,
     /// No thread, no socket, or no directory.
     #[error("the system refuses: {0}")]
     System(#[source] io::Error),
@@ -71,6 +75,8 @@ struct Desk<'t> {
     files: Files,
     generation: Generation,
     listeners: HashMap<ListenerId, JoinHandle<()>>,
+    /// When the keeper was last seen to be there, or waited for at first.
+    keeper_seen: Instant,
 }
 
 /// Whether more is to come.
@@ -120,7 +126,8 @@ impl<'t> Desk<'t> {
         journal.note(&configured(generation, &config));
         opener.say(ToOpener::Ready).map_err(RunError::Opener)?;
         opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)?;
-        Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new() })
+        let keeper_seen = Instant::now();
+        Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new(), keeper_seen })
     }
 
     async fn work(&mut self, opener: &mut Opener) -> Result<(), RunError> {
@@ -198,6 +205,11 @@ impl<'t> Desk<'t> {
     }
 
     async fn look(&mut self, opener: &mut Opener) -> Result<(), RunError> {
+        if self.front.keeper().is_there() {
+            self.keeper_seen = Instant::now();
+        } else if self.keeper_seen.elapsed() > WITHOUT_KEEPER {
+            return Err(RunError::NoKeeper);
+        }
         let is_new = self.files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
         if is_new {
             let settings = self.front.site().settings.clone();
@@ -257,3 +269,5 @@ const BLOCKING: usize = 32;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const BETWEEN_SIGNS_OF_LIFE: Duration = Duration::from_secs(10);
 const TO_THE_END: Duration = Duration::from_secs(20);
+/// Twice as long as the opener waits at most before it starts a keeper again.
+const WITHOUT_KEEPER: Duration = Duration::from_mins(1);

@@ -54,6 +54,7 @@ pub enum Phase {
 #[derive(Default)]
 struct Crowd {
     by_listener: HashMap<ListenerId, u32>,
+    /// By IPv4 address, and by the /64 of an IPv6 address, all of which one host may have.
     by_address: HashMap<IpAddr, u32>,
 }
 
@@ -123,6 +124,7 @@ impl Front {
 
     /// A place for one more client, unless there are too many.
     pub(crate) fn seat(&self, listener: ListenerId, address: Option<IpAddr>) -> Result<Seat, TurnedAway> {
+        let address = address.map(host);
         let site = self.site();
         let most = site.settings.listeners.get(usize::from(listener.0)).map_or(0, |one| one.max_connections);
         let most_from_there = site.settings.connections_per_address;
@@ -166,6 +168,14 @@ impl Crowd {
     }
 }
 
+/// What one host may have to choose from: an IPv4 address, or the /64 of an IPv6 address.
+fn host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let (listener, address) = (self.listener, self.address);
@@ -201,5 +211,12 @@ mod tests {
         crowd.leave(here, one);
         crowd.leave(there, one);
         assert!(crowd.by_address.is_empty() && crowd.by_listener.is_empty());
+    }
+
+    #[test]
+    fn an_ipv6_host_counts_by_its_64() {
+        let host = |address: &str| host(address.parse().unwrap()).to_string();
+        assert_eq!(host("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!((host("192.0.2.7"), host("::ffff:192.0.2.7")), ("192.0.2.7".into(), "192.0.2.7".into()));
     }
 }

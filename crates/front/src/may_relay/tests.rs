@@ -212,12 +212,21 @@ fn no_spelling_widens_it() {
         "<u%remote.test@other.test>",
         "<u@[192.0.2.1]>",
         "<u@[IPv6:2001:db8::1]>",
+        "<u@192.0.2.1>",
+        "<u@203.0.113.2>",
         "<\"u@gate.test\"@remote.test>",
         "<u%gate.test@remote.test>",
     ] {
         check(Try { to, ..TRY }, "denied");
         // Meant for clients, and for the domain other.test: neither is the recipient.
-        check(Try { to, access: "192.0.2 RELAY; IPv6:2001 RELAY; To:other.test RELAY", ..TRY }, "denied");
+        check(
+            Try {
+                to,
+                access: "192.0.2 RELAY; 192.0.2.1 RELAY; 2 RELAY; IPv6:2001 RELAY; To:other.test RELAY",
+                ..TRY
+            },
+            "denied",
+        );
     }
     // A source route is gone before anybody decides.
     let routed = decide(Try { to: "<@gate.test,@friend.test:u@remote.test>", ..TRY });

@@ -87,6 +87,10 @@ impl Envelope {
         for (number, line) in lines {
             read.take(line).ok_or(NoEnvelope(number))?;
         }
+        // A message for nobody would count as delivered to all.
+        if read.recipients.is_empty() {
+            return Err(NoEnvelope(0));
+        }
         Ok((read, end + 2))
     }
 

@@ -42,7 +42,13 @@ impl Transaction {
 
 impl Driver {
     pub(super) fn mail(&mut self, mail: Mail) -> Answer {
-        let decision = may_relay::sender(&mail.from, &*self.begun.site.access);
+        // By what holds now: an entry may have been taken out since this session began.
+        let site = self.begun.front.site();
+        let client = may_relay::client(self.begun.as_client(), &*site.access);
+        if let Some(answer) = self.refused("check_relay", &self.begun.client, &client) {
+            return answer;
+        }
+        let decision = may_relay::sender(&mail.from, &*site.access);
         if let Some(answer) = self.refused("check_mail", &mail.from.to_string(), &decision) {
             return answer;
         }
@@ -69,7 +75,7 @@ impl Driver {
     }
 
     pub(super) async fn recipient(&mut self, to: ForwardPath) -> Answer {
-        let site = &self.begun.site;
+        let site = self.begun.front.site();
         let login = self.login.as_deref().map(as_logged_in);
         let decision =
             may_relay::recipient(&to, self.begun.as_client(), login, &site.settings.relay, &*site.access);
