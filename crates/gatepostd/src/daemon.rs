@@ -377,12 +377,18 @@ impl Daemon {
         Ok(remarks)
     }
 
-    /// Processes do not change their accounts.
+    /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.
     fn needs_restart(&self, ground: &Ground) -> Option<Report> {
-        let is_same = ground.accounts == self.ground.accounts;
-        (!is_same).then(|| {
-            let cause = "keeper or front would run as another account than now";
-            Report::new(Exit::CONFIG, "run_as, trusted_user", cause).mend("restart the daemon")
+        let refused = |key, cause| Report::new(Exit::CONFIG, key, cause).mend("restart the daemon");
+        if ground.accounts != self.ground.accounts {
+            return Some(refused(
+                "run_as, trusted_user",
+                "keeper or front would run as another account than now",
+            ));
+        }
+        let is_moved = ground.config.queue.directory != self.ground.config.queue.directory;
+        is_moved.then(|| {
+            refused("queue.directory", "mail that waits where it is now would be left there: empty it first")
         })
     }
 

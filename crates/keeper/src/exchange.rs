@@ -235,6 +235,11 @@ impl<R: Records> Keeper<R> {
 
     fn respond(&mut self, session: SessionId, octets: &SecretOctets, now: &Now) {
         match self.sessions.remove(&session) {
+            Some(Session { attempt, state: State::Response(waiting) })
+                if attempt.proves_later() && !waiting.is_last() && !self.is_admitted(&attempt, now) =>
+            {
+                self.later(&attempt, now);
+            }
             Some(Session { attempt, state: State::Response(waiting) }) if waiting.is_costly() => {
                 self.queue(attempt, Work::Response(waiting, octets.clone()), now);
             }
@@ -247,6 +252,12 @@ impl<R: Records> Keeper<R> {
             // Its exchange has ended in the meantime, and it has been told so.
             None => {}
         }
+    }
+
+    /// Whether a proof is looked at now. Who has not said yet who it is brings none.
+    fn is_admitted(&mut self, attempt: &Attempt, now: &Now) -> bool {
+        let Some(identity) = &attempt.identity else { return true };
+        self.pace.admit(attempt.client, identity, now.instant) != Admission::Later
     }
 
     fn cancel(&mut self, session: SessionId) {
@@ -287,7 +298,9 @@ impl<R: Records> Keeper<R> {
     /// Answers a look-up; `None` where the exchange has ended by it, or has to wait for a check.
     fn look_up(&mut self, attempt: &Attempt, next: AwaitRecord, now: &Now) -> Option<Step> {
         let identity = attempt.identity.as_ref()?;
-        if self.pace.admit(attempt.client, identity, now.instant) == Admission::Later {
+        if !attempt.proves_later()
+            && self.pace.admit(attempt.client, identity, now.instant) == Admission::Later
+        {
             self.later(attempt, now);
             return None;
         }
@@ -480,6 +493,12 @@ impl<R: Records> Keeper<R> {
 }
 
 impl Attempt {
+    /// Whether the client says who it is first, and proves it with a later message. Until then it takes nobody's place:
+    /// whoever only says names would keep their owners out.
+    fn proves_later(&self) -> bool {
+        matches!(self.known, Some(Mechanism::Scram(_) | Mechanism::ScramPlus(_)))
+    }
+
     fn result(&self, outcome: Outcome, failure: Option<Failure>) -> AuthResult {
         AuthResult {
             session: self.session,

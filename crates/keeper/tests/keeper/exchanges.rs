@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use config::{ActsFor, ProxyRule};
-use credential::{Mechanism, State};
+use credential::{Mechanism, ScramHash, State};
 use keeper::{Event, Outcome};
 use sasl::client::{self, Means};
 use sasl::layer::{LayerKeys, Layers};
@@ -282,4 +282,28 @@ fn an_owner_gets_in_from_home_while_the_world_guesses() {
     assert!(login.is_ok());
     let (mistyped, _) = world.log_in(Mechanism::CramMd5, "alice", "wunderland", None, home);
     assert_eq!(mistyped.unwrap_err(), (Class::Refused, 0));
+}
+
+/// Who only says whose name it is, and never proves it, takes no place of those who do.
+#[test]
+fn names_without_proof_keep_nobody_out() {
+    let mut world = World::new("argon2id scram-sha-256");
+    for number in 0..6_u8 {
+        let client = Some(IpAddr::from([10, 0, number, 1]));
+        for _ in 0..3 {
+            assert!(world.log_in(Mechanism::Plain, "alice", "guess", None, client).0.is_err());
+        }
+    }
+    // What they held back for is over.
+    world.pass(Duration::from_secs(6));
+    let guesser = Some(IpAddr::from([10, 1, 0, 1]));
+    for _ in 0..20 {
+        let session = world.next_session();
+        world.begin(session, "SCRAM-SHA-256", Some(b"n,,n=alice,r=abcdefghij"), guesser);
+        assert!(world.told(session).is_none(), "a challenge, not a verdict");
+    }
+    let travelling = Some(IpAddr::from([203, 0, 113, 9]));
+    let (login, _) =
+        world.log_in(Mechanism::Scram(ScramHash::Sha256), "alice", "wonderland", None, travelling);
+    assert!(login.is_ok(), "{login:?}");
 }
