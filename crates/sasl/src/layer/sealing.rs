@@ -9,28 +9,25 @@ use zeroize::Zeroizing;
 
 use crate::layer::{Cipher, Protection};
 
-/// What is done to packets that are sent.
-pub(super) enum Sealing {
+/// What is done to packets, with DES chained in one direction.
+pub(super) enum Keyed<D, T> {
     /// Nothing: integrity alone.
     None,
     Rc4(Box<Rc4>),
-    Des(Box<cbc::Encryptor<Des>>),
-    TripleDes(Box<cbc::Encryptor<TdesEde2>>),
+    Des(Box<D>),
+    TripleDes(Box<T>),
 }
 
-/// What is undone to packets that are received.
-pub(super) enum Opening {
-    /// Nothing: integrity alone.
-    None,
-    Rc4(Box<Rc4>),
-    Des(Box<cbc::Decryptor<Des>>),
-    TripleDes(Box<cbc::Decryptor<TdesEde2>>),
-}
+/// For packets that are sent.
+pub(super) type Sealing = Keyed<cbc::Encryptor<Des>, cbc::Encryptor<TdesEde2>>;
+
+/// For packets that are received.
+pub(super) type Opening = Keyed<cbc::Decryptor<Des>, cbc::Decryptor<TdesEde2>>;
 
 /// The octets of a block of DES, in which packets are padded.
 pub(super) const BLOCK: usize = 8;
 
-impl Sealing {
+impl<D: KeyIvInit, T: KeyIvInit> Keyed<D, T> {
     pub(super) fn new(protection: Protection, key: &[u8; 16]) -> Result<Self, InvalidLength> {
         let Protection::Confidentiality(cipher) = protection else { return Ok(Self::None) };
         let (keys, iv) = keys_of(key);
@@ -47,7 +44,9 @@ impl Sealing {
     pub(super) fn has_blocks(&self) -> bool {
         matches!(self, Self::Des(_) | Self::TripleDes(_))
     }
+}
 
+impl Sealing {
     pub(super) fn seal(&mut self, octets: &mut [u8]) {
         match self {
             Self::None => {}
@@ -59,22 +58,6 @@ impl Sealing {
 }
 
 impl Opening {
-    pub(super) fn new(protection: Protection, key: &[u8; 16]) -> Result<Self, InvalidLength> {
-        let Protection::Confidentiality(cipher) = protection else { return Ok(Self::None) };
-        let (keys, iv) = keys_of(key);
-        Ok(match cipher {
-            Cipher::Rc4 | Cipher::Rc4With56 | Cipher::Rc4With40 => {
-                Self::Rc4(Box::new(Rc4::new_from_slice(key)?))
-            }
-            Cipher::Des => Self::Des(Box::new(KeyIvInit::new_from_slices(&keys[..8], iv)?)),
-            Cipher::TripleDes => Self::TripleDes(Box::new(KeyIvInit::new_from_slices(&keys[..], iv)?)),
-        })
-    }
-
-    pub(super) fn has_blocks(&self) -> bool {
-        matches!(self, Self::Des(_) | Self::TripleDes(_))
-    }
-
     pub(super) fn open(&mut self, octets: &mut [u8]) {
         match self {
             Self::None => {}

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use credential::verifier::CramMd5;
-use credential::{Credential, Identity, Mechanism, Record, Secret, Verifier, VerifierKind};
+use credential::{Credential, Identity, Mechanism, Secret, Verifier, VerifierKind};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -83,11 +83,9 @@ impl ExpectRecord {
     fn check(self, answer: &Answer<'_>) -> Result<Step, Failure> {
         let mut decoys = answer.decoy.record().credentials().iter();
         let decoy = decoys.find_map(verifier).ok_or(Failure::NotServed)?;
-        let usable = answer.record.map(Record::credentials).unwrap_or_default().iter();
-        let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
         let mut right = None;
-        for credential in usable {
+        for credential in answer.usable() {
             let Some(verifier) = verifier(credential) else { continue };
             is_served = true;
             if self.fits(verifier) && right.is_none() {
@@ -160,7 +158,9 @@ impl Supply for AskedForPassword {
 #[cfg(test)]
 mod tests {
     use credential::policy::{Cost, KindSet, Policy};
-    use credential::{ChangedBy, DecoyKey, Label, Occasion, Realm, ShapeCounts, Timestamp, Verifiers};
+    use credential::{
+        ChangedBy, DecoyKey, Label, Occasion, Realm, Record, ShapeCounts, Timestamp, Verifiers,
+    };
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! EXTERNAL (RFC 4422, appendix A): the transport says who it is; the client, at most, whom it wishes to act for.
 
-use credential::{AuthorizationId, Identity, Mechanism, Record};
+use credential::{AuthorizationId, Identity, Mechanism};
 use zeroize::Zeroizing;
 
 use crate::client;
@@ -50,8 +50,7 @@ struct ExpectRecord {
 impl Resolve for ExpectRecord {
     /// No password is asked for, but somebody who was locked out does not come in by a certificate.
     fn resolve(self: Box<Self>, answer: &Answer<'_>) -> Step {
-        let credentials = answer.record.map(Record::credentials).unwrap_or_default();
-        if !credentials.iter().any(|credential| credential.is_usable_on(&answer.occasion)) {
+        if answer.usable().next().is_none() {
             return Step::Failed(answer.failure_or(Failure::NotUsable));
         }
         let Self { identity, authorization } = *self;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use credential::record::check_user;
 use credential::{
-    AuthorizationId, Decoy, DeriveError, Identity, Label, Mechanism, Occasion, Record, Secret, Verdict,
+    AuthorizationId, Credential, Decoy, DeriveError, Identity, Label, Mechanism, Occasion, Record, Secret,
+    Verdict,
 };
 
 use crate::layer::LayerKeys;
@@ -267,9 +268,21 @@ impl Answer<'_> {
 
     /// Why nobody can log in by this record whatever he sends; where somebody could, `otherwise`.
     pub(crate) fn failure_or(&self, otherwise: Failure) -> Failure {
-        let Some(record) = self.record else { return Failure::NoSuchUser };
-        let is_usable = record.credentials().iter().any(|it| it.is_usable_on(&self.occasion));
-        if is_usable { otherwise } else { Failure::NotUsable }
+        match (self.record, self.usable().next()) {
+            (None, _) => Failure::NoSuchUser,
+            (Some(_), None) => Failure::NotUsable,
+            (Some(_), Some(_)) => otherwise,
+        }
+    }
+
+    /// Every credential of the record.
+    pub(crate) fn credentials(&self) -> &[Credential] {
+        self.record.map(Record::credentials).unwrap_or_default()
+    }
+
+    /// The credentials that may be used now, and from there.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = &Credential> {
+        self.credentials().iter().filter(|credential| credential.is_usable_on(&self.occasion))
     }
 }
 

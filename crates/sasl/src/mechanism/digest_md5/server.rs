@@ -7,7 +7,7 @@ use std::sync::Arc;
 use credential::identity::NameError;
 use credential::verifier::DigestMd5;
 use credential::{
-    AuthorizationId, Credential, Identity, Mechanism, Realm, Record, Secret, Username, Verifier, VerifierKind,
+    AuthorizationId, Credential, Identity, Mechanism, Realm, Secret, Username, Verifier, VerifierKind,
 };
 use subtle::ConstantTimeEq;
 
@@ -266,11 +266,9 @@ impl ExpectRecord {
         let decoys = || answer.decoy.record().credentials().iter();
         let by = |source| decoys().find_map(|credential| Self::kept(credential, source));
         let decoy = by(self.names.source).or_else(|| by(Source::Stored)).ok_or(Failure::NotServed)?;
-        let usable = answer.record.map(Record::credentials).unwrap_or_default().iter();
-        let usable = usable.filter(|credential| credential.is_usable_on(&answer.occasion));
         let mut is_served = false;
         let mut right = None;
-        for credential in usable {
+        for credential in answer.usable() {
             let Some(kept) = Self::kept(credential, self.names.source) else { continue };
             is_served = true;
             let session = self.fits(&kept);

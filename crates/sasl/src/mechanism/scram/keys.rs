@@ -2,7 +2,7 @@
 
 use credential::policy::Iterations;
 use credential::verifier::ScramKey;
-use credential::{Credential, Label, Record, ScramHash, Secret, Verifier as Stored, VerifierKind};
+use credential::{Credential, Label, ScramHash, Secret, Verifier as Stored, VerifierKind};
 use subtle::ConstantTimeEq;
 
 use crate::server::{Answer, Failure};
@@ -45,13 +45,12 @@ impl Keys {
         if !decoys.iter().any(|credential| source.serves(hash, credential)) {
             return Err(Failure::NotServed);
         }
-        let all = answer.record.map(Record::credentials).unwrap_or_default();
-        let usable = all.iter().filter(|credential| credential.is_usable_on(&answer.occasion));
-        if let Some(keys) = source.keys(hash, usable) {
+        if let Some(keys) = source.keys(hash, answer.usable()) {
             return Ok(keys);
         }
         let refused = Some(answer.failure_or(Failure::NoVerifier));
-        let keys = source.keys(hash, all).or_else(|| source.keys(hash, decoys)).ok_or(Failure::NotServed)?;
+        let locked_out = source.keys(hash, answer.credentials());
+        let keys = locked_out.or_else(|| source.keys(hash, decoys)).ok_or(Failure::NotServed)?;
         Ok(Self { refused, ..keys })
     }
 
