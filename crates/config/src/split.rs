@@ -40,9 +40,10 @@ impl Config {
             format!("grep -aiv '^authinfo:' {text} | makemap {map_type} {source}"),
             format!("rm {text}"),
         ];
-        let mut why = "passwords of other servers would be read by the process that faces the network; the text from \
+        let mut why =
+            "passwords of other servers would be read by the process that faces the network; the text from \
                        which the map is built has to be split as well"
-            .to_owned();
+                .to_owned();
         if known.is_none() {
             let name = format!("{target_type}:{}", target.display());
             why += &format!(", and client_info.maps of gatepost.toml to name {name:?}");

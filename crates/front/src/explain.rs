@@ -56,6 +56,8 @@ pub struct Mail<'a> {
     pub client: Client<'a>,
     /// Who has logged in.
     pub login: Option<Login<'a>>,
+    /// The mechanisms that are offered.
+    pub offered: &'a [String],
     /// Whether under TLS.
     pub transport: Transport,
     /// MAIL FROM, without its brackets; empty: the null sender.
@@ -191,7 +193,7 @@ impl Judge<'_> {
 
     fn connection(&self) -> Connection {
         let offer = Offer {
-            mechanisms: self.mail.login.map(|login| login.mechanism.to_owned()).into_iter().collect(),
+            mechanisms: self.mail.offered.to_vec(),
             starttls: StartTls::NotOffered,
             ..Offer::default()
         };
@@ -247,10 +249,8 @@ impl Judge<'_> {
             return Answer::Refused(refusal.clone());
         }
         if self.mail.login.is_some() {
-            let sender = Sender {
-                identity: self.identity(),
-                local_domains: &self.settings.relay.local_domains,
-            };
+            let sender =
+                Sender { identity: self.identity(), local_domains: &self.settings.relay.local_domains };
             let decision = self.settings.senders.envelope(from, sender, &self.senders);
             self.note("senders", Some(&decision));
             if let Some(refusal) = decision.refusal() {
@@ -261,16 +261,12 @@ impl Judge<'_> {
     }
 
     fn recipient(&self, to: &ForwardPath) -> Answer {
-        let login = self.mail.login.map(|login| LoggedIn {
-            mechanism: login.mechanism,
-            is_somebody: self.identity().is_some(),
-        });
-        let facts = Facts {
-            client: self.mail.client,
-            login,
-            rules: &self.settings.relay,
-            access: &self.access,
-        };
+        let login = self
+            .mail
+            .login
+            .map(|login| LoggedIn { mechanism: login.mechanism, is_somebody: self.identity().is_some() });
+        let facts =
+            Facts { client: self.mail.client, login, rules: &self.settings.relay, access: &self.access };
         let mut is_decided = false;
         let decision = may_relay::recipient_by_steps(to, facts, &mut |step, decision| {
             is_decided |= decision.is_some();
@@ -289,9 +285,12 @@ impl Judge<'_> {
     fn maildir(&self, to: &ForwardPath) -> Answer {
         let mailbox = match to {
             ForwardPath::Mailbox(path) => Ok(path.mailbox.clone()),
-            ForwardPath::Postmaster => Mailbox::parse(format!("postmaster@{}", self.settings.host).as_bytes()),
+            ForwardPath::Postmaster => {
+                Mailbox::parse(format!("postmaster@{}", self.settings.host).as_bytes())
+            }
         };
-        let found = mailbox.map_err(|error| error.to_string()).and_then(|mailbox| (self.has_maildir)(&mailbox));
+        let found =
+            mailbox.map_err(|error| error.to_string()).and_then(|mailbox| (self.has_maildir)(&mailbox));
         let (says, answer) = match found {
             Ok(true) => ("there is one".to_owned(), Answer::Accepted),
             Ok(false) => {

@@ -287,21 +287,32 @@ mod tests {
 
     #[test]
     fn each_address_of_each_field_has_to_be_his() {
-        let said = |fields: &[(&'static str, &str)], identity: Option<&str>, map: &dyn Access, rules: &SenderRules| {
-            let field = |(name, body): &(&'static str, &str)| SenderField { name, body: body.as_bytes().to_vec() };
+        let said = |fields: &[(&'static str, &str)],
+                    identity: Option<&str>,
+                    map: &dyn Access,
+                    rules: &SenderRules| {
+            let field =
+                |(name, body): &(&'static str, &str)| SenderField { name, body: body.as_bytes().to_vec() };
             let fields: Vec<_> = fields.iter().map(field).collect();
             let decision = rules.header(&fields, Sender { identity, local_domains: &[] }, map);
             decision.refusal().map_or("taken".to_owned(), |refusal| refusal.reply().to_string())
         };
         let none = Table(BTreeMap::new());
-        let own = |fields: &[(&'static str, &str)]| said(fields, Some("alice@gate.test"), &none, &SenderRules::Own);
+        let own =
+            |fields: &[(&'static str, &str)]| said(fields, Some("alice@gate.test"), &none, &SenderRules::Own);
         assert_eq!(own(&[]), "taken");
         assert_eq!(own(&[("From", " Alice <alice@gate.test>\r\n"), ("Sender", "alice@Gate.test")]), "taken");
         let bob = "550 5.7.1 From: <bob@gate.test> rejected: not owned by user alice@gate.test";
         assert_eq!(own(&[("From", "alice@gate.test, bob@gate.test")]), bob);
         assert_eq!(own(&[("From", "alice@gate.test"), ("From", "Us: bob@gate.test;")]), bob);
-        assert_eq!(own(&[("From", "alice@gate.test"), ("Sender", "bob@gate.test")]), bob.replace("From", "Sender"));
-        assert_eq!(own(&[("From", "ceo@bank.test <alice@gate.test>")]), "550 5.7.1 From: rejected: no list of addresses");
+        assert_eq!(
+            own(&[("From", "alice@gate.test"), ("Sender", "bob@gate.test")]),
+            bob.replace("From", "Sender")
+        );
+        assert_eq!(
+            own(&[("From", "ceo@bank.test <alice@gate.test>")]),
+            "550 5.7.1 From: rejected: no list of addresses"
+        );
         assert_eq!(own(&[("From", "")]), "550 5.7.1 From: rejected: no address");
         let nobody = said(&[("From", "alice@gate.test")], None, &none, &SenderRules::Own);
         assert_eq!(nobody, "550 5.7.1 From: <alice@gate.test> rejected: not owned by user nobody");

@@ -78,7 +78,8 @@ fn access_remarks(path: &Path, found: &Survey) -> Vec<Report> {
         Report::new(Exit::CONFIG, safefile::display_path(path), cause).because(why)
     };
     let from_relay = found.from_relay.as_ref().map(|key| {
-        let why = "anybody can write any sender: who may relay logs in, or stands in the map as Connect:ADDRESS";
+        let why =
+            "anybody can write any sender: who may relay logs in, or stands in the map as Connect:ADDRESS";
         remark(key, "From: RELAY lets nobody relay", why)
     });
     let quarantine = found.quarantine.as_ref().map(|key| {

@@ -415,7 +415,8 @@ impl Daemon {
     /// What was in force until now.
     fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
         self.journal.follow(ground.config.log_level, ground.config.log_format);
-        let before = (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
+        let before =
+            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
         self.generation = Generation(self.generation.0.wrapping_add(1));
         for role in Role::ALL {
             self.configure(role);

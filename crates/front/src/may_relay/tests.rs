@@ -188,7 +188,8 @@ fn a_name_counts_only_when_it_is_confirmed() {
 #[test]
 fn a_name_that_nobody_knows_now_is_neither_yes_nor_no() {
     let (to, _) = ForwardPath::parse(b"<u@remote.test>").unwrap();
-    let later = "450 4.4.0 Relaying temporarily denied. Cannot resolve PTR record for 198.51.100.77 | NameUnknown";
+    let later =
+        "450 4.4.0 Relaying temporarily denied. Cannot resolve PTR record for 198.51.100.77 | NameUnknown";
     let denied = "550 5.7.1 <u@remote.test>... Relaying denied. Proper authentication required.";
     let ask = |access: &dyn Access, login| {
         let client = Client { address: "198.51.100.77".parse().ok(), name: Name::Unknown };

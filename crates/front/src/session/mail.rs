@@ -180,9 +180,7 @@ impl Driver {
         let envelope = self.envelope(transaction, at);
         let fields = self.received(transaction, &id, at);
         let scan = match &self.login {
-            Some(_) => {
-                HeaderScan::submission(at, &id, &self.begun.site.settings.host).keeping_senders()
-            }
+            Some(_) => HeaderScan::submission(at, &id, &self.begun.site.settings.host).keeping_senders(),
             None => HeaderScan::nothing(),
         };
         blocking(move || spool.draft(id, &envelope, &fields, scan)).await?
