@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cli::Report;
-use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue};
+use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue, Senders};
 use credential::client_info::is_authinfo_key;
 use safefile::{Kind, Reached, Trust, Verdict};
 use store::maps::{self, MapError};
@@ -52,17 +52,22 @@ fn named(mut itself: Judged, context: &Context) -> Vec<Judged> {
     let others = files.map(|file| {
         let audit = safefile::audit(&file.path, file.kind, &context.trust(&file.path));
         let judged = Judged::new(audit).named_by([file.named_by.to_owned()]);
-        let judged = access_map(judged, &file, context);
+        let judged = fronts_map(judged, &file, context);
         if comes_later(&file) { judged.may_be_absent() } else { judged }
     });
     let others = others.filter(|judged| !is_of_no_daemon(judged));
     std::iter::once(itself).chain(others).collect()
 }
 
-/// A map that may be read is looked into: the process that faces the network goes by it, so it holds no client-info.
-fn access_map(judged: Judged, file: &NamedFile, context: &Context) -> Judged {
+/// A map by which the process goes that faces the network is looked into, where it is safe: it holds no client-info.
+fn fronts_map(judged: Judged, file: &NamedFile, context: &Context) -> Judged {
     let config = &context.config;
-    let named = config.access_map.as_ref().filter(|map| map.file() == file.path && file.kind == Kind::Map);
+    let senders = match &config.submission.senders {
+        Senders::Map(map) => Some(map),
+        Senders::Any | Senders::Own => None,
+    };
+    let maps = [config.access_map.as_ref(), config.tls.client_map.as_ref(), senders];
+    let named = maps.into_iter().flatten().find(|map| map.file() == file.path && file.kind == Kind::Map);
     let Some(map) = named.filter(|_| judged.verdict() == Verdict::Safe) else { return judged };
     match has_client_info(map, &context.trust(&file.path)) {
         Ok(false) => judged,

@@ -26,30 +26,36 @@ impl Config {
     /// into a new map `authinfo` beside this one.
     pub fn split(&self, key: &str, map: &MapName) -> Split {
         let known = self.client_info.maps.first();
-        let map_type = map.map_type().unwrap_or("implicit");
-        let new_type = map.map_type().filter(|word| *word != "gdbm").unwrap_or("hash");
-        let (target_type, target) = match known {
-            Some(known) => (known.map_type().unwrap_or("implicit"), known.path().to_owned()),
-            None => (new_type, map.path().with_file_name("authinfo")),
-        };
+        let target = known.cloned().unwrap_or_else(|| map.beside("authinfo"));
+        let (map_type, target_type) = (type_of(map), type_of(&target));
         let text = appended(map.path(), ".text");
-        let (source, text, to) = (shell_quote(map.path()), shell_quote(&text), shell_quote(&target));
+        let (source, text) = (shell_quote(map.path()), shell_quote(&text));
+        let (to, file) = (shell_quote(target.path()), shell_quote(target.file()));
         let commands = vec![
             format!("(umask 077; makemap -u {map_type} {source} > {text})"),
-            format!("grep -ai '^authinfo:' {text} | makemap -o --secret {target_type} {to}"),
+            // What is in a map of this name already stays in it.
+            format!(
+                "grep -ai '^authinfo:' {text} | makemap $(test ! -e {file} || echo -o) --secret {target_type} {to}"
+            ),
             format!("grep -aiv '^authinfo:' {text} | makemap {map_type} {source}"),
             format!("rm {text}"),
         ];
-        let mut why =
-            "passwords of other servers would be read by the process that faces the network; the text from \
-                       which the map is built has to be split as well"
-                .to_owned();
-        if known.is_none() {
-            let name = format!("{target_type}:{}", target.display());
-            why += &format!(", and client_info.maps of gatepost.toml to name {name:?}");
-        }
+        let name = format!("{target_type}:{}", target.path().display());
+        let more = match known {
+            Some(_) => String::new(),
+            None => format!(", and client_info.maps of gatepost.toml to name {name:?}"),
+        };
+        let why = format!(
+            "passwords of other servers would be read by the process that faces the network; the text from which the \
+             map is built has to be split as well{more}"
+        );
         Split { path: map.file(), cause: format!("{key}: the map has AuthInfo: keys"), why, commands }
     }
+}
+
+/// As makemap is called with it.
+fn type_of(map: &MapName) -> &str {
+    map.map_type().unwrap_or("implicit")
 }
 
 fn appended(path: &Path, ending: &str) -> PathBuf {
@@ -76,14 +82,15 @@ mod tests {
             beside.commands,
             [
                 "(umask 077; makemap -u hash '/etc/mail/acc ess' > '/etc/mail/acc ess.text')",
-                "grep -ai '^authinfo:' '/etc/mail/acc ess.text' | makemap -o --secret hash /etc/mail/authinfo",
+                "grep -ai '^authinfo:' '/etc/mail/acc ess.text' | \
+                 makemap $(test ! -e /etc/mail/authinfo.db || echo -o) --secret hash /etc/mail/authinfo",
                 "grep -aiv '^authinfo:' '/etc/mail/acc ess.text' | makemap hash '/etc/mail/acc ess'",
                 "rm '/etc/mail/acc ess.text'",
             ]
         );
         assert!(beside.why.contains("\"hash:/etc/mail/authinfo\""), "{}", beside.why);
         let known = split("[client_info]\nmaps = [\"lmdb:/etc/gatepost/peers\"]");
-        assert!(known.commands[1].ends_with("makemap -o --secret lmdb /etc/gatepost/peers"));
+        assert!(known.commands[1].ends_with("--secret lmdb /etc/gatepost/peers"));
         assert!(!known.why.contains("client_info.maps"), "{}", known.why);
     }
 }

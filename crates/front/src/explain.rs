@@ -168,7 +168,9 @@ impl Judge<'_> {
     /// A session as far as RCPT; it ends with the first refusal.
     fn talk(&self) -> (String, bool) {
         let mut session = Session::new(Instant::now(), Arc::clone(&self.listener.policy), self.connection());
-        let mut reply = self.hear(&mut session);
+        // Whoever is not let in hears why behind the greeting.
+        self.hear(&mut session);
+        let mut reply = String::from("220");
         let login = self.mail.login.map(|login| format!("AUTH {} =", login.mechanism));
         let (from, to) = (format!("MAIL FROM:<{}>", self.mail.from), format!("RCPT TO:<{}>", self.mail.to));
         let lines = [Some("EHLO client.invalid".to_owned()), login, Some(from), Some(to)];

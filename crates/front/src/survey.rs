@@ -122,7 +122,9 @@ mod tests {
 
     fn survey(lines: &[(&str, &str)]) -> Survey {
         let mut survey = Survey::default();
-        lines.iter().for_each(|(key, value)| survey.note(key.as_bytes(), value.as_bytes()));
+        for (key, value) in lines {
+            survey.note(key.as_bytes(), value.as_bytes());
+        }
         survey
     }
 

@@ -78,9 +78,10 @@ impl<'s> Place<'s> {
             let cause = format!("there is no TLS at this listener: {}", listener.name);
             return Err(Report::new(Exit::USAGE, "--tls", cause));
         }
-        let channel = match is_tls {
-            true => Channel::layered(USUAL_BITS).with_binding(BindingKind::TlsExporter, [0; 32]),
-            false => Channel::clear(),
+        let channel = if is_tls {
+            Channel::layered(USUAL_BITS).with_binding(BindingKind::TlsExporter, [0; 32])
+        } else {
+            Channel::clear()
         };
         let keeper = keeper::Settings::of(&ground.config);
         let keeper = keeper.map_err(|error| Report::new(Exit::CONFIG, "auth.realm", error))?;
@@ -186,10 +187,10 @@ fn object(place: &Place<'_>, mail: &Mail<'_>, explanation: &Explanation) -> Valu
 }
 
 fn exit(explanation: &Explanation) -> Exit {
-    match explanation.is_accepted {
-        true => Exit::OK,
-        false if explanation.reply.starts_with('4') => Exit::TEMPFAIL,
-        false => Exit::code(1),
+    match explanation.reply.bytes().next() {
+        _ if explanation.is_accepted => Exit::OK,
+        Some(b'4') => Exit::TEMPFAIL,
+        _ => Exit::code(1),
     }
 }
 

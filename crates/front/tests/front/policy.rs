@@ -219,7 +219,7 @@ fn received_has_the_name_that_leads_back() {
         let resolver = Arc::new(Named("client.far.test", Ok(leads)));
         // An entry by name, so that the name is waited for.
         let access = table(&[("Connect:other.test", "RELAY")]);
-        let world = World::with_alice(Wish { resolver, access, ..Wish::default() });
+        let world = World::with_alice(Wish { access, resolver, ..Wish::default() });
         assert!(sent(&world, "<alice@gate.test>", "From: alice@gate.test").starts_with("250 "));
         let mail = world.mailbox("bob@gate.test", 1).remove(0);
         assert!(mail.contains(&format!("Received: from client.test {from}\r\n")), "{mail}");
