@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use wire::{FromOpener, Generation, ListenerId, ToOpener};
 
 use crate::event::{Event, Journal};
-use crate::files::Files;
+use crate::files::{Files, Parts};
 use crate::opener::{Opener, Said};
 use crate::queue::{Maildirs, Queue, Spool};
 use crate::{Front, Keeper, Listening, Settings, Site};
@@ -77,6 +77,15 @@ struct Desk<'t> {
     listeners: HashMap<ListenerId, JoinHandle<()>>,
     /// When the keeper was last seen to be there, or waited for at first.
     keeper_seen: Instant,
+    /// Whether what was sent last was taken. The sockets that come behind a configuration are its own, and of no use
+    /// without it.
+    taken: Taken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    No,
 }
 
 /// Whether more is to come.
@@ -119,6 +128,8 @@ impl<'t> Desk<'t> {
         let (config, settings) = read(path, text).map_err(RunError::Configuration)?;
         let mut files = Files::of(&config, trust, None);
         files.look(opener, &*journal).await.map_err(RunError::Opener)?;
+        // Who cannot go back to another configuration serves with what is right in this one, unless the opener ends it.
+        tell_secrets(opener, generation, &files)?;
         let queue = queue(&config, &settings, trust, &journal)?;
         let keeper = Keeper::new(Arc::clone(&journal));
         let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
@@ -126,8 +137,16 @@ impl<'t> Desk<'t> {
         journal.note(&configured(generation, &config));
         opener.say(ToOpener::Ready).map_err(RunError::Opener)?;
         opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)?;
-        let keeper_seen = Instant::now();
-        Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new(), keeper_seen })
+        Ok(Self {
+            trust,
+            journal,
+            front,
+            files,
+            generation,
+            listeners: HashMap::new(),
+            keeper_seen: Instant::now(),
+            taken: Taken::Yes,
+        })
     }
 
     async fn work(&mut self, opener: &mut Opener) -> Result<(), RunError> {
@@ -157,7 +176,9 @@ impl<'t> Desk<'t> {
             (FromOpener::Configuration { generation, path, text }, _) => {
                 self.configure(opener, generation, &path, &text).await?;
             }
-            (FromOpener::Listener(listener), Some(descriptor)) => self.listen(listener, descriptor)?,
+            (FromOpener::Listener(listener), Some(descriptor)) if self.taken == Taken::Yes => {
+                self.listen(listener, descriptor)?;
+            }
             (FromOpener::Peer, Some(descriptor)) => {
                 self.front.keeper().connect(descriptor.into()).map_err(RunError::System)?;
             }
@@ -193,10 +214,16 @@ impl<'t> Desk<'t> {
                 return Ok(());
             }
         };
-        // All sockets of this configuration come behind it, and a number may mean another listener now.
-        self.listeners.drain().for_each(|(_, serving)| serving.abort());
         let mut files = Files::of(&config, self.trust, Some(self.files.parts()));
         files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
+        self.taken = tell_secrets(opener, generation, &files)?;
+        if self.taken == Taken::No {
+            let words = "a map of the front holds secrets";
+            self.journal.note(&Event::NotConfigured { generation, words });
+            return Ok(());
+        }
+        // All sockets of this configuration come behind it, and a number may mean another listener now.
+        self.listeners.drain().for_each(|(_, serving)| serving.abort());
         self.front.replace_site(site(settings, &files));
         self.files = files;
         self.generation = generation;
@@ -228,6 +255,14 @@ impl<'t> Desk<'t> {
     }
 }
 
+/// Whether a configuration may be taken up; if not, the opener hears of it.
+fn tell_secrets(opener: &Opener, generation: Generation, files: &Files) -> Result<Taken, RunError> {
+    let Some(role) = files.with_secrets() else { return Ok(Taken::Yes) };
+    let words = ToOpener::HoldsSecrets { generation, file: role.index().0 };
+    opener.say(words).map_err(RunError::Opener)?;
+    Ok(Taken::No)
+}
+
 fn configured(generation: Generation, config: &Config) -> Event<'static> {
     Event::Configured { generation, log_level: config.log_level, log_format: config.log_format }
 }
@@ -235,13 +270,13 @@ fn configured(generation: Generation, config: &Config) -> Event<'static> {
 fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {
     let config = Config::parse(Path::new(path), text.as_bytes(), &HostAccounts);
     let config = config.map_err(|faults| faults.to_string())?;
-    let settings = Settings::of(&config).map_err(|error| error.to_string())?;
+    let settings = Settings::of(&config);
     Ok((config, settings))
 }
 
 fn site(settings: Settings, files: &Files) -> Site {
-    let parts = files.parts().clone();
-    Site { settings, tls: parts.tls, access: parts.access, client_map: parts.client_map }
+    let Parts { tls, access, client_map, senders } = files.parts().clone();
+    Site { settings, tls, access, client_map, senders }
 }
 
 /// Queue and mailboxes are opened by the front itself, for they are its own and nobody else's. Where they are changes

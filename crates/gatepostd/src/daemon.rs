@@ -38,9 +38,10 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     let mut daemon = Daemon::open(common.clone(), ground, journal)?;
     let ending = daemon.work();
     daemon.close();
-    match ending {
-        Ending::Wanted => Ok(Exit::OK),
-        Ending::NeverReady(role) => {
+    match (ending, daemon.refusal) {
+        (Ending::Wanted, _) => Ok(Exit::OK),
+        (Ending::NeverReady(_), Some(refusal)) => Err(refusal.report),
+        (Ending::NeverReady(role), None) => {
             let cause = format!("the {role} did not come so far as to be ready: the log says why");
             Err(Report::plain(Exit::UNAVAILABLE, cause))
         }
@@ -65,6 +66,17 @@ struct Daemon {
     complaints: HashMap<(Role, u16), Line>,
     started: Instant,
     ending: Option<Ending>,
+    /// What was in force before the last reload, until the front has taken what it brought.
+    before: Option<(Ground, Sockets)>,
+    /// The last configuration that the front did not take.
+    refusal: Option<Refusal>,
+}
+
+/// Why the front did not take a configuration.
+#[derive(Debug)]
+struct Refusal {
+    generation: Generation,
+    report: Report,
 }
 
 impl Daemon {
@@ -92,6 +104,8 @@ impl Daemon {
             complaints: HashMap::new(),
             started: Instant::now(),
             ending: None,
+            before: None,
+            refusal: None,
         })
     }
 
@@ -176,15 +190,39 @@ impl Daemon {
                 Heard::Words(ToOpener::Ready) => self.on(Event::Ready(role)),
                 Heard::Words(ToOpener::Alive(generation)) => {
                     worker.generation = generation;
+                    if role == Role::Front && generation == self.generation {
+                        self.before = None;
+                    }
                     self.on(Event::Alive(role));
                 }
                 Heard::Words(ToOpener::Open { request, file }) => self.open_for(role, request, file),
+                Heard::Words(ToOpener::HoldsSecrets { generation, file }) => {
+                    self.refused(role, generation, file);
+                }
                 Heard::End => {
                     worker.give_up();
                     return;
                 }
             }
         }
+    }
+
+    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
+    /// is put back; where there is none, a start has failed.
+    fn refused(&mut self, role: Role, generation: Generation, file: u16) {
+        let Some(report) = self.ground.holds_secrets(file) else { return };
+        let text = report.to_text("reload", Level::Error);
+        let text = format!("the configuration is refused\n{}", text.trim_end());
+        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
+        if generation != self.generation {
+            return;
+        }
+        self.refusal = Some(Refusal { generation, report });
+        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
+        self.put_in_force(ground, sockets);
+        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
     }
 
     fn open_for(&mut self, role: Role, request: u32, index: u16) {
@@ -368,13 +406,22 @@ impl Daemon {
         remarks.extend(self.comes_with_restart(&ground));
         made::fronts_directories(&ground)?;
         let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
+        let before = self.put_in_force(ground, sockets);
+        // Of two reloads one upon the other, what the front had taken is what was before both.
+        self.before.get_or_insert(before);
+        Ok(remarks)
+    }
+
+    /// What was in force until now.
+    fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
         self.journal.follow(ground.config.log_level, ground.config.log_format);
-        (self.ground, self.sockets) = (ground, sockets);
+        let before =
+            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
         self.generation = Generation(self.generation.0.wrapping_add(1));
         for role in Role::ALL {
             self.configure(role);
         }
-        Ok(remarks)
+        before
     }
 
     /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.
@@ -420,6 +467,10 @@ impl Daemon {
             "generation": self.generation.0,
             "listening": self.sockets.places(),
             "processes": processes,
+            "refused": self.refusal.as_ref().map(|refusal| json!({
+                "generation": refusal.generation.0,
+                "faults": refusal.report.to_json("gatepostd", Level::Error),
+            })),
         })
     }
 

@@ -8,7 +8,7 @@
 //! | `worker`, `role` | a process as the opener holds it, and as it is itself |
 //! | `open`, `listen`, `made` | what is opened and made for others, and only for whom it belongs to |
 //! | `control`, `client` | the control socket, from both ends |
-//! | `check`, `queue` | what is asked of files, whether or not the daemon runs |
+//! | `check`, `explain`, `queue` | what is asked of files, whether or not the daemon runs |
 //! | `journal`, `lines` | the log, and what stands in it |
 //!
 //! Absent: the network's octets, the store, and whatever root need not do. Entry points: [`main`] for the process, [`command`]
@@ -18,6 +18,7 @@ mod check;
 mod client;
 mod control;
 mod daemon;
+mod explain;
 mod ground;
 mod journal;
 mod lines;
@@ -64,6 +65,7 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
     match &options.command {
         None => daemon::run(&options.common),
         Some(Command::Check) => check::run(&options.common, io),
+        Some(Command::Explain(mail)) => explain::run(&options.common, mail, io),
         Some(Command::Status(reaching)) => client::status(&options.common, reaching, io),
         Some(Command::Queue(QueueCommand::List)) => queue::list(&options.common, io),
         Some(Command::Reload(reaching)) => client::reload(&options.common, reaching, io),

@@ -12,6 +12,7 @@ mod line;
 pub mod address;
 pub mod command;
 pub mod extension;
+pub mod mailbox;
 pub mod reply;
 pub mod server;
 pub mod xtext;

@@ -1,4 +1,5 @@
-//! A client of SMTP, sent whole and octet by octet: nothing panics, and both go the same way.
+//! A client of SMTP, sent whole and octet by octet: nothing panics, and both go the same way. And fields that name senders:
+//! what is read of them reads the same again.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,15 @@ pub(crate) fn server(octets: &[u8]) {
     let whole = Caller::new(choice).play([sent]);
     assert!(whole.ends_with("\r\n"));
     assert_eq!(whole, Caller::new(choice).play(sent.chunks(1)));
+}
+
+/// # Panics
+/// Where an address that was read is not read so again.
+pub fn mailbox(octets: &[u8]) {
+    for address in smtp::mailbox::addresses(octets).into_iter().flatten() {
+        let printed = address.to_string();
+        assert_eq!(smtp::mailbox::addresses(printed.as_bytes()), Ok(vec![address]));
+    }
 }
 
 struct Caller {
