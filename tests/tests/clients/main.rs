@@ -5,5 +5,8 @@
 
 mod house;
 mod login;
+mod postfix;
 mod programs;
 mod relay;
+mod sendmail;
+mod table;
