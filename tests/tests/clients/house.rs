@@ -43,13 +43,19 @@ pub(crate) struct House {
 impl House {
     /// A daemon that is ready, with alice, who has a Maildir, and bob, who is disabled.
     pub(crate) fn start() -> Result<Self, Missing> {
+        Self::furnished(|_, text| text)
+    }
+
+    /// The same, with another configuration: what is to be done in the directory before, and what the text then is.
+    pub(crate) fn furnished(furnish: impl FnOnce(&Path, String) -> String) -> Result<Self, Missing> {
         let openssl = need::peer("openssl")?;
         let is_root = rustix::process::geteuid().is_root();
         let dir = scratch::dir_for_others();
         let accounts = format!("trusted_user = \"{}\"\nrun_as = \"{}\"\n", KEEPER.0, FRONT.0);
         let accounts = if is_root { &*accounts } else { "" };
         let rest = CONFIGURATION.replace("DIR", &dir.path().display().to_string());
-        fs::write(dir.path().join("gatepost.toml"), format!("{accounts}{rest}")).unwrap();
+        let text = furnish(dir.path(), format!("{accounts}{rest}"));
+        fs::write(dir.path().join("gatepost.toml"), text).unwrap();
         mode(&dir.path().join("gatepost.toml"), 0o644);
         for (name, (_, uid)) in
             [("store", KEEPER), ("mail", FRONT), (MAILDIR.rsplit_once('/').unwrap().0, FRONT)]
@@ -157,7 +163,7 @@ impl Drop for House {
     }
 }
 
-fn mode(path: &Path, bits: u32) {
+pub(crate) fn mode(path: &Path, bits: u32) {
     fs::set_permissions(path, Permissions::from_mode(bits)).unwrap();
 }
 
