@@ -29,6 +29,8 @@ pub(crate) enum Door {
     Tls,
     /// As the configuration is by default.
     Default,
+    /// As the first, but nobody brings mail there without a login.
+    Login,
 }
 
 #[derive(Debug)]
@@ -41,13 +43,19 @@ pub(crate) struct House {
 impl House {
     /// A daemon that is ready, with alice, who has a Maildir, and bob, who is disabled.
     pub(crate) fn start() -> Result<Self, Missing> {
+        Self::furnished(|_, text| text)
+    }
+
+    /// The same, with another configuration: what is to be done in the directory before, and what the text then is.
+    pub(crate) fn furnished(furnish: impl FnOnce(&Path, String) -> String) -> Result<Self, Missing> {
         let openssl = need::peer("openssl")?;
         let is_root = rustix::process::geteuid().is_root();
         let dir = scratch::dir_for_others();
         let accounts = format!("trusted_user = \"{}\"\nrun_as = \"{}\"\n", KEEPER.0, FRONT.0);
         let accounts = if is_root { &*accounts } else { "" };
         let rest = CONFIGURATION.replace("DIR", &dir.path().display().to_string());
-        fs::write(dir.path().join("gatepost.toml"), format!("{accounts}{rest}")).unwrap();
+        let text = furnish(dir.path(), format!("{accounts}{rest}"));
+        fs::write(dir.path().join("gatepost.toml"), text).unwrap();
         mode(&dir.path().join("gatepost.toml"), 0o644);
         for (name, (_, uid)) in
             [("store", KEEPER), ("mail", FRONT), (MAILDIR.rsplit_once('/').unwrap().0, FRONT)]
@@ -76,7 +84,8 @@ impl House {
             is_ready.then(|| house.status())
         });
         let listening = status["listening"].as_array().unwrap();
-        house.doors = listening.iter().map(|address| address.as_str().unwrap().parse().unwrap()).collect();
+        // The last is a unix socket.
+        house.doors = listening.iter().filter_map(|address| address.as_str().unwrap().parse().ok()).collect();
         Ok(house)
     }
 
@@ -87,6 +96,11 @@ impl House {
     /// Somebody who speaks with it in clear, as he likes.
     pub(crate) fn speak(&self, door: Door) -> Client {
         Client::connect(self.at(door), Ipv4Addr::LOCALHOST).unwrap()
+    }
+
+    /// The same by a unix socket, where AUTH is not required.
+    pub(crate) fn speak_locally(&self) -> Client {
+        Client::connect_unix(&self.path("run/smtp")).unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -115,10 +129,7 @@ impl House {
     /// A message with this subject, in a file.
     pub(crate) fn message(&self, subject: &str) -> PathBuf {
         let path = self.path("message");
-        let text = format!(
-            "From: alice@example.org\r\nTo: alice@example.org\r\nSubject: {subject}\r\n\r\nA message.\r\n"
-        );
-        fs::write(&path, text).unwrap();
+        fs::write(&path, message(subject)).unwrap();
         path
     }
 
@@ -134,6 +145,11 @@ impl House {
     }
 }
 
+/// A message with this subject.
+pub(crate) fn message(subject: &str) -> String {
+    format!("From: alice@example.org\r\nTo: alice@example.org\r\nSubject: {subject}\r\n\r\nA message.\r\n")
+}
+
 impl Drop for House {
     #[allow(clippy::print_stderr, reason = "what the daemon says of a test that fails is to be seen")]
     fn drop(&mut self) {
@@ -147,7 +163,7 @@ impl Drop for House {
     }
 }
 
-fn mode(path: &Path, bits: u32) {
+pub(crate) fn mode(path: &Path, bits: u32) {
     fs::set_permissions(path, Permissions::from_mode(bits)).unwrap();
 }
 
@@ -169,7 +185,7 @@ fn saslpasswd(place: &Path, arguments: &[&str], typed: &str) {
 }
 
 fn certificate(openssl: &Path, place: &Path) {
-    let names = "subjectAltName=DNS:mail.example.org,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3";
+    let names = "subjectAltName=DNS:mail.example.org,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3,IP:127.0.0.4";
     let said = Command::new(openssl)
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
         .args(["-days", "2", "-subj", "/CN=mail.example.org", "-addext", names])
@@ -193,6 +209,7 @@ local_domains = ["example.org"]
 
 [auth]
 realm = "example.org"
+ciphers = "rc4 des rc4-56 rc4-40"
 
 [secrets]
 path = "DIR/store/secrets.redb"
@@ -231,4 +248,15 @@ modifiers = "a s"
 name = "default"
 address = "127.0.0.3"
 port = 0
+
+[[listen]]
+name = "login"
+address = "127.0.0.4"
+port = 0
+modifiers = "a"
+options = ""
+
+[[listen]]
+socket = "DIR/run/smtp"
+modifiers = ""
 "#;
