@@ -2,7 +2,7 @@
 //! below `tests/fuzz/artifacts`.
 //!
 //! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` and `crates/sasl/tests/replay.rs` alter the same
-//! seeds at random, and `crates/smtp/tests/server/properties.rs` sends what a client could send.
+//! seeds at random, and `crates/smtp/tests/{server,client}/properties.rs` send what the other side could.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,6 +5,7 @@
 
 mod properties;
 mod talk;
+mod text;
 
 #[test]
 fn every_conversation_goes_as_written() {
