@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
-    ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
+    ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli", "smtp", "tls", "sasl"]),
     ("tests", &[]),
     ("xtask", &["saslpasswd", "makemap", "authcheck", "gatepostd"]),
 ];
