@@ -5,12 +5,11 @@
 
 use std::sync::OnceLock;
 
-pub mod smtp;
-
 use mapfile::{Format, Limits};
 use targets::Target;
 
-// Both are compiled into a test of `sasl`, too.
+// Each is compiled into a test of `sasl` or `smtp`, too.
+mod smtp;
 #[path = "targets.rs"]
 mod targets;
 #[allow(dead_code, reason = "more of it is used by the tests that it belongs to")]
@@ -32,6 +31,14 @@ macro_rules! sasl_target {
     () => {
         ::libfuzzer_sys::fuzz_target!(|octets: &[u8]| $crate::sasl(env!("CARGO_BIN_NAME"), octets));
     };
+}
+
+/// A client of SMTP, behind an octet that chooses what the caller answers.
+///
+/// # Panics
+/// Where the pieces in which octets come make a difference: that is what the fuzzer is to find.
+pub fn smtp_server(octets: &[u8]) {
+    smtp::server(octets);
 }
 
 /// Reads all records of a map, and looks up those keys and some that are not there. Values never take more than the file.

@@ -14,7 +14,7 @@ use smtp::{Answer, Event, Limits, LineEnds, Session};
 ///
 /// # Panics
 /// Where the pieces in which octets come make a difference: that is what the fuzzer is to find.
-pub fn server(octets: &[u8]) {
+pub(crate) fn server(octets: &[u8]) {
     let Some((&choice, sent)) = octets.split_first() else { return };
     let whole = Caller::new(choice).play([sent]);
     assert!(whole.ends_with("\r\n"));

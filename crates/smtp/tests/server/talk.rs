@@ -108,6 +108,16 @@ pub(crate) fn play(text: &str, piece: usize) -> Result<(), String> {
     player.settled().map_err(|fault| format!("at the end: {fault}"))
 }
 
+/// All octets of the client in a conversation.
+pub(crate) fn said_by_client(text: &str) -> Vec<u8> {
+    let said = |line: &str| match (line.strip_prefix("C: "), line.strip_prefix("C+ ")) {
+        (Some(text), _) => [octets(text), b"\r\n".to_vec()].concat(),
+        (None, Some(text)) => octets(text),
+        (None, None) => Vec::new(),
+    };
+    text.lines().filter(|line| is_line(line)).flat_map(said).collect()
+}
+
 fn is_line(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
