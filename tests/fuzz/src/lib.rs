@@ -41,6 +41,14 @@ pub fn smtp_server(octets: &[u8]) {
     smtp::server(octets);
 }
 
+/// The body of a field that names who sends.
+///
+/// # Panics
+/// Where an address that was read is not read so again: that is what the fuzzer is to find.
+pub fn smtp_mailbox(octets: &[u8]) {
+    smtp::mailbox(octets);
+}
+
 /// Reads all records of a map, and looks up those keys and some that are not there. Values never take more than the file.
 ///
 /// # Panics

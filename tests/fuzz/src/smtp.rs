@@ -21,9 +21,11 @@ pub(crate) fn server(octets: &[u8]) {
     assert_eq!(whole, Caller::new(choice).play(sent.chunks(1)));
 }
 
+/// The body of From, or of a field like it.
+///
 /// # Panics
 /// Where an address that was read is not read so again.
-pub fn mailbox(octets: &[u8]) {
+pub(crate) fn mailbox(octets: &[u8]) {
     for address in smtp::mailbox::addresses(octets).into_iter().flatten() {
         let printed = address.to_string();
         assert_eq!(smtp::mailbox::addresses(printed.as_bytes()), Ok(vec![address]));

@@ -10,7 +10,11 @@ use crate::{conversations, fuzzed, talk};
 const CHOICES: usize = 8;
 
 fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/smtp_server")
+    corpus_of("smtp_server")
+}
+
+fn corpus_of(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target)
 }
 
 /// Every seed by its name: the file of the conversation, its number there. What repeats an octet thousands of times is no
@@ -60,6 +64,21 @@ fn the_corpus_whole_and_damaged_goes_the_same_way_in_any_pieces() {
         for _ in 0..copies {
             let other = &seeds[random.below(seeds.len())];
             replay(&damaged(seed, other, &mut random));
+        }
+    }
+}
+
+#[test]
+fn who_sends_is_read_again_as_it_was_read() {
+    let entries = std::fs::read_dir(corpus_of("smtp_mailbox")).unwrap();
+    let seeds: Vec<Vec<u8>> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() >= 8, "{} seeds", seeds.len());
+    let mut random = Random::new(0x6672_6f6d);
+    for seed in &seeds {
+        fuzzed::mailbox(Shown(seed).0);
+        for _ in 0..1_000 {
+            let other = &seeds[random.below(seeds.len())];
+            fuzzed::mailbox(Shown(&damaged(seed, other, &mut random)).0);
         }
     }
 }
