@@ -55,6 +55,10 @@ impl Access for Unusable {
     fn look_up(&self, _key: &str) -> Result<Option<String>, AccessTrouble> {
         Err(self.0.clone())
     }
+
+    fn names_clients(&self) -> bool {
+        false
+    }
 }
 
 impl Files {

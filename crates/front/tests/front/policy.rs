@@ -222,7 +222,7 @@ fn received_has_the_name_that_leads_back() {
         let world = World::with_alice(Wish { access, resolver, ..Wish::default() });
         assert!(sent(&world, "<alice@gate.test>", "From: alice@gate.test").starts_with("250 "));
         let mail = world.mailbox("bob@gate.test", 1).remove(0);
-        assert!(mail.contains(&format!("Received: from client.test {from}\r\n")), "{mail}");
+        assert!(mail.contains(&format!("Received: from client.test {from}\n")), "{mail}");
     }
 }
 
