@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use tests::need::{self, Missing};
 use tests::peer::{Maps, until};
 
-use super::house::{Door, House, mode};
 use super::programs::{Outcome, outcome};
+use tests::house::{Door, House, mode};
 
 /// Certificates of clients: their names, whose they are (OpenSSL's way), what else they say, and who has signed them.
 const CERTIFICATES: &[(&str, &str, &str, &str)] = &[

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use tests::peer::until;
 
-use super::house::{Door, House, PASSWORD};
 use super::postfix::Postfix;
 use super::programs::{CURL, EVERY, Login, LogsIn, Outcome, Way, offered};
 use super::sendmail::Sendmail;
 use super::table::{Tried, table};
+use tests::house::{Door, House, PASSWORD};
 
 const REFUSED: &str = "535 5.7.0 authentication failed";
 const WELCOME: &str = "235 2.0.0";

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test is to be seen")]
 
 mod external;
-mod house;
 mod login;
 mod postfix;
 mod programs;

@@ -11,8 +11,8 @@ use tests::peer::postfix::Host;
 use tests::peer::world::Process;
 use tests::peer::{Maps, until};
 
-use super::house::{Door, House, PASSWORD, message};
 use super::programs::{ALL, Login, LogsIn, Outcome, Way};
+use tests::house::{Door, House, PASSWORD, message};
 
 /// A Postfix that runs, and takes mail for the daemon. The order of the fields is that of their end.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tests::need::{self, Missing};
 
-use super::house::{Door, House};
+use tests::house::{Door, House};
 
 /// How a session is kept from being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

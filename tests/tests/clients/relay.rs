@@ -3,8 +3,8 @@
 use tests::peer::client::Client;
 use tests::peer::until;
 
-use super::house::{Door, House, PASSWORD};
 use super::programs::{CURL, Login, LogsIn, Way};
+use tests::house::{Door, House, PASSWORD};
 
 /// One on each line, with the answer that it has to have.
 const SPELLINGS: &str = include_str!("data/spellings");

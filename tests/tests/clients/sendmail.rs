@@ -10,8 +10,8 @@ use tests::peer::sendmail::{configure, host, view};
 use tests::peer::world::World;
 use tests::scratch;
 
-use super::house::{Door, House, message};
 use super::programs::{Login, LogsIn, Outcome, Way, outcome};
+use tests::house::{Door, House, message};
 
 /// A sendmail with a configuration in which it finds our daemon.
 #[derive(Debug)]

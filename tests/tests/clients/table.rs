@@ -6,8 +6,8 @@ use std::process::Command;
 
 use tests::need;
 
-use super::house::{Door, House};
 use super::programs::{Way, offered};
+use tests::house::{Door, House};
 
 /// A login that is to be seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

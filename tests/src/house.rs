@@ -1,28 +1,32 @@
-//! A host with a daemon, in a directory of its own.
+//! A host with the daemon as it is installed, in a directory of its own. Its users were made by saslpasswd.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "what fails in a test is to be seen")]
 
 use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::need::{self, Missing};
-use tests::peer::{client::Client, until};
-use tests::{program, scratch};
+
+use crate::need::{self, Missing};
+use crate::peer::{client::Client, until};
+use crate::{program, scratch};
 
 /// Accounts that every host has and nobody uses, for keeper and front where root starts the daemon.
-const KEEPER: (&str, u32) = ("daemon", 1);
-const FRONT: (&str, u32) = ("bin", 2);
+pub const KEEPER: (&str, u32) = ("daemon", 1);
+/// See [`KEEPER`].
+pub const FRONT: (&str, u32) = ("bin", 2);
 
 /// The user whom everybody is, and what he types.
-pub(crate) const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 
 /// Where to knock. The door in clear has an address of its own with each set of options.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Door {
+pub enum Door {
     /// In clear or by STARTTLS; clear-text passwords are allowed, AUTH is not required.
     Open,
     /// TLS from the first octet.
@@ -33,8 +37,9 @@ pub(crate) enum Door {
     Login,
 }
 
+/// A daemon, which ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct House {
+pub struct House {
     dir: TempDir,
     daemon: Child,
     doors: Vec<SocketAddrV4>,
@@ -42,12 +47,12 @@ pub(crate) struct House {
 
 impl House {
     /// A daemon that is ready, with alice, who has a Maildir, and bob, who is disabled.
-    pub(crate) fn start() -> Result<Self, Missing> {
+    pub fn start() -> Result<Self, Missing> {
         Self::furnished(|_, text| text)
     }
 
     /// The same, with another configuration: what is to be done in the directory before, and what the text then is.
-    pub(crate) fn furnished(furnish: impl FnOnce(&Path, String) -> String) -> Result<Self, Missing> {
+    pub fn furnished(furnish: impl FnOnce(&Path, String) -> String) -> Result<Self, Missing> {
         let openssl = need::peer("openssl")?;
         let is_root = rustix::process::geteuid().is_root();
         let dir = scratch::dir_for_others();
@@ -89,64 +94,90 @@ impl House {
         Ok(house)
     }
 
-    pub(crate) fn at(&self, door: Door) -> SocketAddrV4 {
+    /// The address of a door.
+    pub fn at(&self, door: Door) -> SocketAddrV4 {
         self.doors[door as usize]
     }
 
+    /// The number of its first process, the opener.
+    pub fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.daemon.id()).unwrap()).unwrap()
+    }
+
+    /// What it says of its keeper or its front.
+    pub fn process(&self, role: &str) -> Value {
+        let status = self.status();
+        let processes = status["processes"].as_array().unwrap();
+        processes.iter().find(|process| process["role"] == role).unwrap().clone()
+    }
+
+    /// Somebody who comes while perhaps nobody serves him.
+    ///
+    /// # Errors
+    /// When he is not served.
+    pub fn try_to_speak(&self, door: Door) -> io::Result<Client> {
+        Client::connect(self.at(door), Ipv4Addr::LOCALHOST)
+    }
+
     /// Somebody who speaks with it in clear, as he likes.
-    pub(crate) fn speak(&self, door: Door) -> Client {
+    pub fn speak(&self, door: Door) -> Client {
         Client::connect(self.at(door), Ipv4Addr::LOCALHOST).unwrap()
     }
 
     /// The same by a unix socket, where AUTH is not required.
-    pub(crate) fn speak_locally(&self) -> Client {
+    pub fn speak_locally(&self) -> Client {
         Client::connect_unix(&self.path("run/smtp")).unwrap()
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// Something in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The administrator's hand on the live store.
-    pub(crate) fn saslpasswd(&self, arguments: &[&str], typed: &str) {
+    pub fn saslpasswd(&self, arguments: &[&str], typed: &str) {
         saslpasswd(self.dir.path(), arguments, typed);
     }
 
-    pub(crate) fn gatepostd(&self, arguments: &[&str]) -> Output {
+    /// One of the daemon's commands.
+    pub fn gatepostd(&self, arguments: &[&str]) -> Output {
         gatepostd(self.dir.path()).args(arguments).output().unwrap()
     }
 
-    pub(crate) fn status(&self) -> Value {
+    /// What it says of itself.
+    pub fn status(&self) -> Value {
         let said = self.gatepostd(&["status", "--format", "json"]);
         assert!(said.status.success(), "{said:?}");
         serde_json::from_slice(&said.stdout).unwrap()
     }
 
-    pub(crate) fn log(&self) -> String {
+    /// All that it has logged.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
     /// A message with this subject, in a file.
-    pub(crate) fn message(&self, subject: &str) -> PathBuf {
+    pub fn message(&self, subject: &str) -> PathBuf {
         let path = self.path("message");
         fs::write(&path, message(subject)).unwrap();
         path
     }
 
     /// The mail that lies in the Maildir with this subject.
-    pub(crate) fn mail(&self, subject: &str) -> String {
+    pub fn mail(&self, subject: &str) -> String {
         let line = format!("Subject: {subject}\n");
         until(&line, || self.mails().into_iter().find(|mail| mail.replace('\r', "").contains(&line)))
     }
 
-    pub(crate) fn mails(&self) -> Vec<String> {
+    /// All that lies in alice's Maildir and was not looked at.
+    pub fn mails(&self) -> Vec<String> {
         let Ok(found) = fs::read_dir(self.path(MAILDIR)) else { return Vec::new() };
         found.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 }
 
 /// A message with this subject.
-pub(crate) fn message(subject: &str) -> String {
+pub fn message(subject: &str) -> String {
     format!("From: alice@example.org\r\nTo: alice@example.org\r\nSubject: {subject}\r\n\r\nA message.\r\n")
 }
 
@@ -163,7 +194,15 @@ impl Drop for House {
     }
 }
 
-pub(crate) fn mode(path: &Path, bits: u32) {
+/// Makes a file the keeper's, where root starts the daemon.
+pub fn give_to_keeper(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        chown(path, Some(KEEPER.1), Some(KEEPER.1)).unwrap();
+    }
+}
+
+/// Gives a file this mode.
+pub fn mode(path: &Path, bits: u32) {
     fs::set_permissions(path, Permissions::from_mode(bits)).unwrap();
 }
 
