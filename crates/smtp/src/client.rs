@@ -291,6 +291,11 @@ impl Session {
         &self.offer
     }
 
+    /// The name that EHLO gives.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
     /// Whether the handshake of TLS is to be done now.
     pub fn awaits_tls(&self) -> bool {
         matches!(self.state, State::Handover)
