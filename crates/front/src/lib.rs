@@ -6,7 +6,7 @@
 //! | in here | what |
 //! | --- | --- |
 //! | [`process`], [`run()`], `opener`, `files`, `configuration` | the process, and what is handed to it |
-//! | `listener`, `session`, `socket`, `site` | clients, and what they share |
+//! | `listener`, `session`, `socket`, `site`, `live` | clients, what they share, and who is there |
 //! | [`keeper`] | the connection to the keeper, who alone knows who somebody is |
 //! | [`may_relay`], [`access`] | who may send what to whom; pure |
 //! | [`queue`], `header` | accepted mail |
@@ -22,6 +22,7 @@ mod header;
 mod identity;
 pub mod keeper;
 mod listener;
+mod live;
 pub mod may_relay;
 mod opener;
 pub mod process;

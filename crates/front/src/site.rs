@@ -12,8 +12,9 @@ use wire::{ListenerId, SessionId};
 use crate::access::Access;
 use crate::event::{Journal, TurnedAway};
 use crate::keeper::Keeper;
+use crate::live::Register;
 use crate::queue::Queue;
-use crate::settings::Settings;
+use crate::settings::{ListenerSettings, Settings};
 
 /// One version of what the front goes by. A session keeps the one that it began with, but for what may relay.
 pub struct Site {
@@ -37,6 +38,7 @@ struct Shared {
     queue: Arc<Queue>,
     journal: Arc<dyn Journal>,
     next_session: AtomicU64,
+    register: Register,
     crowd: Mutex<Crowd>,
     phase: watch::Sender<Phase>,
 }
@@ -75,6 +77,7 @@ impl Front {
             queue,
             journal,
             next_session: AtomicU64::new(1),
+            register: Register::default(),
             crowd: Mutex::default(),
             phase,
         }))
@@ -110,6 +113,10 @@ impl Front {
         &self.0.queue
     }
 
+    pub(crate) fn register(&self) -> &Register {
+        &self.0.register
+    }
+
     pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
         &self.0.journal
     }
@@ -123,12 +130,14 @@ impl Front {
     }
 
     /// A place for one more client, unless there are too many.
-    pub(crate) fn seat(&self, listener: ListenerId, address: Option<IpAddr>) -> Result<Seat, TurnedAway> {
-        let address = address.map(host);
-        let site = self.site();
-        let most = site.settings.listeners.get(usize::from(listener.0)).map_or(0, |one| one.max_connections);
-        let most_from_there = site.settings.connections_per_address;
-        self.crowd(|crowd| crowd.enter(listener, address, most, most_from_there))?;
+    pub(crate) fn seat(
+        &self,
+        settings: &Settings,
+        listener: &ListenerSettings,
+        address: Option<IpAddr>,
+    ) -> Result<Seat, TurnedAway> {
+        let (listener, most, address) = (listener.id, listener.max_connections, address.map(host));
+        self.crowd(|crowd| crowd.enter(listener, address, most, settings.connections_per_address))?;
         Ok(Seat { front: self.clone(), listener, address })
     }
 

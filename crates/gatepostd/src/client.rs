@@ -1,4 +1,5 @@
-//! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says.
+//! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says. What other questions share
+//! stands here too.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use crate::options::Reaching;
 
 /// How it is.
 pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
-    let answer = ask(&socket(common, reaching)?, Request::Status)?;
+    let answer = ask(&socket(common, reaching)?, &Request::Status)?;
     match io.format() {
         Format::Json => io.out().json(&answer)?,
         Format::Text => io.out().text(status_text(&answer))?,
@@ -22,7 +23,7 @@ pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
 
 /// Reads its configuration again.
 pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
-    let answer = ask(&socket(common, reaching)?, Request::Reload)?;
+    let answer = ask(&socket(common, reaching)?, &Request::Reload)?;
     let faults = answer["refused"].as_array().cloned().unwrap_or_default();
     if io.format() == Format::Json {
         io.out().json(&answer)?;
@@ -41,7 +42,7 @@ pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
 }
 
 /// The configuration says where; one that is broken does not, and then somebody has to (`--control`).
-fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
+pub(crate) fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
     if let Some(path) = &reaching.control {
         return Ok(path.clone());
     }
@@ -89,15 +90,15 @@ fn report(object: &Value) -> Report {
     object["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).fold(report, Report::mend)
 }
 
-fn word(value: &Value) -> &str {
+pub(crate) fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn time(seconds: &Value) -> String {
+pub(crate) fn time(seconds: &Value) -> String {
     let seconds = number(seconds);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -106,6 +107,22 @@ fn time(seconds: &Value) -> String {
         (0, ..) => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
     }
+}
+
+/// Lines of columns that are as wide as what stands in them.
+pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
+    let wide = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or_default()
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(wide);
+    let line = |cells: [&str; COLUMNS]| {
+        let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    let rows = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
+    std::iter::once(line(head)).chain(rows).collect()
 }
 
 #[cfg(test)]
