@@ -122,7 +122,7 @@ impl Report<'_> {
     fn boundary(&self) -> String {
         let with = |number: u32| format!("=_{}.{number}", self.id);
         let is_free = |boundary: &String| memchr::memmem::find(self.header, boundary.as_bytes()).is_none();
-        (0..).map(with).find(is_free).unwrap_or_default()
+        (0..=u32::MAX).map(with).find(is_free).unwrap_or_default()
     }
 }
 

@@ -237,7 +237,7 @@ fn who_sends_what_cannot_be_delivered_gets_a_report() {
     let dir = world.crash();
     aged(&message, 6 * 24 * 3600);
     let lifetime = std::time::Duration::from_hours(5 * 24);
-    let world = World::with_alice(Wish { dir, lifetime, ..Wish::default() });
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
     let reports = world.mailbox("carol@gate.test", 2);
     let second = reports.iter().find(|report| report.contains("friend.test")).unwrap();
     assert!(second.contains("Status: 5.4.7") && !second.contains("bob@gate.test"), "{second}");
@@ -270,7 +270,7 @@ fn what_has_no_sender_is_for_the_postmaster_or_stays() {
         let dir = world.crash();
         aged(&message, 3600);
         let lifetime = std::time::Duration::from_mins(1);
-        let world = World::with_alice(Wish { dir, lifetime, ..Wish::default() });
+        let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
         if has_postmaster {
             let report = world.mailbox("postmaster@mail.gate.test", 1).remove(0);
             assert!(report.contains("Final-Recipient: rfc822; u@friend.test"), "{report}");
@@ -297,14 +297,14 @@ fn a_report_that_was_made_before_a_crash_is_not_lost_and_not_in_the_way() {
     aged(&message, 3600);
     let octets = fs::read(&message).unwrap();
     let lifetime = std::time::Duration::from_mins(1);
-    let world = World::with_alice(Wish { dir, lifetime, ..Wish::default() });
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
     world.log.wait_for(&["Reported", "x@far.test"]);
     let report = one_of(&world, ".mail");
     assert_ne!(report, message);
     let dir = world.crash();
     fs::write(&message, octets).unwrap();
     fs::set_permissions(&message, Permissions::from_mode(0o600)).unwrap();
-    let world = World::with_alice(Wish { dir, lifetime, ..Wish::default() });
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
     world.log.wait_for(&["Reported", "x@far.test"]);
     assert_eq!(one_of(&world, ".mail"), report, "it waits for its host");
 }

@@ -28,7 +28,7 @@ pub(super) fn examine(ground: &Ground, findings: &mut Findings) {
         Ok(setup) => {
             let said = Said {
                 path: certificate.path(),
-                host: ground.config.host_name.as_ref().map(|it| it.as_str()),
+                host: ground.config.host_name.as_ref().map(config::Domain::as_str),
             };
             said.examine(&setup, SystemTime::now(), findings);
         }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::place::{Client, Place, process};
+use crate::place::{Client, Place, is_root, process};
 
 #[test]
 fn it_starts_says_how_it_is_and_ends() {
@@ -106,4 +106,42 @@ fn with_the_opener_end_the_others_and_the_next_start_finds_no_obstacle() {
     let next = place.start();
     assert_eq!(next.status()["generation"], 1);
     assert!(next.end().0.success());
+}
+
+#[test]
+fn the_watchdog_hears_of_it_again_and_again() {
+    let place = Place::new();
+    let path = place.path("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let daemon = place.begin(&[("NOTIFY_SOCKET", &path), ("WATCHDOG_USEC", Path::new("1000000"))]);
+    let mut octets = [0; 512];
+    let mut heard = 0;
+    while heard < 3 {
+        let count = manager.recv(&mut octets).unwrap();
+        heard += usize::from(octets[..count].starts_with(b"WATCHDOG=1\n"));
+    }
+    // None of the others can speak for it.
+    for role in ["keeper", "front"].into_iter().filter(|_| is_root()) {
+        assert_eq!(fs::read(format!("/proc/{}/environ", daemon.pid(role).unwrap())).unwrap(), b"");
+    }
+    let _ = daemon.end();
+}
+
+#[test]
+fn the_version_says_what_is_in_it() {
+    let place = Place::new();
+    let said = |arguments: &[&str]| String::from_utf8(place.run(arguments).stdout).unwrap();
+    assert_eq!(said(&["--version"]), format!("gatepostd {}\n", env!("CARGO_PKG_VERSION")));
+    let all = said(&["--version", "--verbose"]);
+    for words in [
+        "SCRAM-SHA-256-PLUS",
+        " hash",
+        "TLS: 1.3",
+        "/etc/gatepost/gatepost.toml",
+        "recipients",
+        "front runs as",
+    ] {
+        assert!(all.contains(words), "{words} in {all}");
+    }
 }

@@ -45,6 +45,9 @@ fn every_mechanism_lets_in_whom_it_should_and_nobody_else() {
         world.pass(Duration::from_hours(3));
     }
     assert!(!world.keeper.is_busy());
+    // Whatever was tried, right or wrong, nothing of it is told.
+    let told = format!("{:?}", world.events);
+    assert!(told.contains("alice") && !told.contains("builder") && !told.contains("wonderland"), "{told}");
 }
 
 #[test]
