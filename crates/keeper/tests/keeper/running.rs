@@ -215,25 +215,32 @@ fn a_configuration_takes_the_place_of_the_one_before_unless_it_has_faults() {
 fn whoever_administers_it_sees_who_is_held_back_and_lets_him_go() {
     let running = Running::with_users();
     assert_eq!((running.hear(), running.hear()), (ToOpener::Ready, ToOpener::Alive(Generation(1))));
+    running.configure(2, &format!("{}[throttle]\nrefuse_after = 5\n", text(&running.dir)));
+    assert_eq!(running.hear(), ToOpener::Alive(Generation(2)));
     let mut front = running.front();
-    for session in 0..20 {
+    for session in 0..5 {
         front.plain(session, "guess");
         assert!(!front.is_let_in());
     }
     let ask = |request, question| {
         running.say(&FromOpener::Inquire { request, question }, None);
-        match running.hear() {
-            ToOpener::Found { request: of, finding } if of == request => finding,
-            other => panic!("{other:?}"),
+        loop {
+            match running.hear() {
+                ToOpener::Found { request: of, finding } if of == request => return finding,
+                ToOpener::Alive(_) => {}
+                other => panic!("{other:?}"),
+            }
         }
     };
-    let Finding::Throttled { held, next: None } = ask(1, Question::Throttled { from: 0, all: false }) else {
+    let Finding::Throttled { held, next: None } = ask(1, Question::Throttled { from: 0, all: true }) else {
         panic!()
     };
     let subjects: Vec<_> = held.iter().map(|held| held.subject.clone()).collect();
     let address = "192.0.2.1".parse().unwrap();
-    assert_eq!(subjects, [Subject::Address(address), Subject::Identity("alice@example.org".to_owned())]);
-    assert!(held[0].refused);
+    let network = Subject::Network("192.0.2.0".parse().unwrap());
+    let alice = Subject::Identity("alice@example.org".to_owned());
+    assert_eq!(subjects, [Subject::Address(address), network, alice]);
+    assert!(held[0].refused && !held[1].refused);
     front.plain(21, "wonderland");
     let Some(ToFront::Refused { class: Class::Later, .. }) = front.hear() else { panic!() };
     let forgotten = Finding::Forgotten { names: 1, still: Vec::new() };
