@@ -6,6 +6,7 @@ use config::words::{BareLineEnds, Modifier, Senders};
 use config::{Auth, Config, Listener};
 use smtp::LineEnds;
 use smtp::server::{AuthEquals, AuthRule, EtrnRule, HelloRule, Limits, Policy};
+use wire::ListenerId;
 
 use crate::may_relay::{RelayRules, TrustedMechanisms};
 use crate::senders::SenderRules;
@@ -21,7 +22,11 @@ impl Settings {
             domains.iter().map(|domain| domain.as_str().to_owned()).collect()
         };
         Self {
-            listeners: config.listen.iter().map(|listener| of_listener(listener, &host)).collect(),
+            listeners: (0..)
+                .map(ListenerId)
+                .zip(&config.listen)
+                .map(|(id, listener)| Arc::new(of_listener(id, listener, &host)))
+                .collect(),
             relay: RelayRules {
                 host: host.clone(),
                 local_domains: names(config.local_domains()),
@@ -40,6 +45,7 @@ impl Settings {
             queue: QueueSettings {
                 directory: config.queue.directory.clone(),
                 min_free: config.queue.min_free,
+                lifetime: config.queue.lifetime,
                 maildirs: config.delivery.maildirs.clone(),
             },
             host,
@@ -61,9 +67,10 @@ fn trusted(auth: &Auth) -> TrustedMechanisms {
     })
 }
 
-fn of_listener(listener: &Listener, host: &str) -> ListenerSettings {
+fn of_listener(id: ListenerId, listener: &Listener, host: &str) -> ListenerSettings {
     let has = |modifier| listener.has(modifier);
     ListenerSettings {
+        id,
         name: listener.name.clone(),
         policy: Arc::new(Policy {
             host: host.to_owned(),

@@ -140,6 +140,20 @@ pub enum Event<'a> {
         /// What came of it.
         stat: Stat<'a>,
     },
+    /// A report of a message that could not be delivered is on its way.
+    Reported {
+        /// The message.
+        id: &'a str,
+        /// The name of the report in the queue.
+        report: &'a str,
+        /// To whom it goes.
+        to: &'a str,
+    },
+    /// A message that could not be delivered has nobody to whom it could be reported: it stays.
+    Kept {
+        /// The message.
+        id: &'a str,
+    },
     /// Something in the queue is not as the queue leaves it.
     QueueDamaged {
         /// The name of the file.
@@ -202,4 +216,21 @@ pub enum Stat<'a> {
     Sent,
     /// It waits: for another host, which is not served yet, or for trouble to end.
     Deferred(&'a str),
+    /// It is not tried any more.
+    GivenUp {
+        /// RFC 3463.
+        status: &'a str,
+        /// Why.
+        words: &'a str,
+    },
+}
+
+impl<'a> Stat<'a> {
+    /// Why somebody is not served, if he is not.
+    pub(crate) fn trouble(&self) -> Option<&'a str> {
+        match *self {
+            Self::Sent => None,
+            Self::Deferred(words) | Self::GivenUp { words, .. } => Some(words),
+        }
+    }
 }

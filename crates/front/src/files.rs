@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{Config, DaemonFile, FileRole};
 use safefile::{SafeFile, Stamp, Trust};
-use tls::ServerSetup;
+use tls::{ServerSetup, SetupError};
 
 use crate::access::{Access, AccessTrouble, MapAccess, NoAccess};
 use crate::event::{Event, Journal};
@@ -132,11 +132,13 @@ impl Files {
             Some(opened.swap_remove(at).1)
         };
         let mut complaints = Vec::new();
-        match set_up(take(FileRole::Certificate), take(FileRole::Key), take(FileRole::ClientCa)) {
-            Ok(tls) => self.parts.tls = tls,
-            // Who is served goes on to be, with the certificate that was right.
-            Err(words) => complaints.push(words),
-        }
+        let (tls, faults) = set_up(
+            self.parts.tls.take(),
+            (take(FileRole::Certificate), take(FileRole::Key)),
+            take(FileRole::ClientCa),
+        );
+        self.parts.tls = tls;
+        complaints.extend(faults);
         self.with_secrets = None;
         for (role, name, part) in [
             (FileRole::AccessMap, &self.access_map, &mut self.parts.access),
@@ -177,13 +179,50 @@ fn is_read(role: FileRole) -> bool {
 
 type Answer = Option<Result<SafeFile, NotOpened>>;
 
-fn set_up(certificate: Answer, key: Answer, client_ca: Answer) -> Result<Option<ServerSetup>, String> {
-    let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
+/// What TLS is made from, and what is wrong with the files for it.
+///
+/// Whoever is served goes on to be when certificate or key cannot be taken up: what was read of them was safe when it was
+/// read, and without TLS mail would go in clear. The CA of clients is another matter, for it lets people in: when it cannot
+/// be trusted, nobody is asked for a certificate, and EXTERNAL is not offered.
+fn set_up(
+    before: Option<ServerSetup>,
+    (certificate, key): (Answer, Answer),
+    client_ca: Answer,
+) -> (Option<ServerSetup>, Vec<String>) {
+    let (Some(certificate), Some(key)) = (certificate, key) else { return (None, Vec::new()) };
+    let mut faults = Vec::new();
     let words = |not: NotOpened| not.words().to_owned();
-    let (certificate, key) = (certificate.map_err(words)?, key.map_err(words)?);
-    let client_ca = client_ca.transpose().map_err(words)?;
-    let made = ServerSetup::new(&certificate, &key, client_ca.as_ref());
-    made.map(Some).map_err(|error| format!("{error}; {}", error.mend()))
+    let client_ca = client_ca.and_then(|file| file.map_err(|not| faults.push(no_ca(not.words()))).ok());
+    let pair = certificate.map_err(words).and_then(|certificate| Ok((certificate, key.map_err(words)?)));
+    let made = pair.and_then(|(certificate, key)| {
+        let made = ServerSetup::new(&certificate, &key, client_ca.as_ref());
+        let said = |error: SetupError| format!("{error}; {}", error.mend());
+        match (made, &client_ca) {
+            (Err(error), Some(ca)) if error.path() == ca.path() => {
+                faults.push(no_ca(&said(error)));
+                ServerSetup::new(&certificate, &key, None).map_err(said)
+            }
+            (made, _) => made.map_err(said),
+        }
+    });
+    let setup = match made {
+        Ok(setup) => Some(setup),
+        Err(fault) => {
+            let stays =
+                if before.is_some() { "what was read before stays in use" } else { "there is no TLS" };
+            faults.push(format!("{fault}; {stays}"));
+            let is_trusted = client_ca.is_some();
+            before.and_then(|before| {
+                let asks = before.asks_for_certificates();
+                if asks && !is_trusted { before.without_client_ca().ok() } else { Some(before) }
+            })
+        }
+    };
+    (setup, faults)
+}
+
+fn no_ca(words: &str) -> String {
+    format!("{words}; no client is asked for a certificate, and EXTERNAL is not offered")
 }
 
 /// The map, or one that nobody can look into and why.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot, watch};
 use wire::frame::{self, Decoder};
-use wire::{Channel, Class, ListenerId, Login, SessionId, ToFront, ToKeeper};
+use wire::{Channel, Class, ExchangeId, ListenerId, Login, ToFront, ToKeeper};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Event, Journal};
@@ -50,9 +50,19 @@ pub(crate) enum Verdict {
     Refused { class: Class, hold: Duration },
 }
 
-/// With which connection an exchange began. Another keeper knows nothing of it.
-#[derive(Debug, Default)]
-pub(crate) struct Exchange(Option<u64>);
+/// An exchange, and with which connection it began. Another keeper knows nothing of it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) id: ExchangeId,
+    epoch: Option<u64>,
+}
+
+impl Exchange {
+    /// One that nobody has heard of yet.
+    pub(crate) fn new(id: ExchangeId) -> Self {
+        Self { id, epoch: None }
+    }
+}
 
 /// There is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +84,8 @@ struct Shared {
 
 /// One connection.
 struct Line {
+    /// As [`Asked::epoch`] was when it began.
+    epoch: u64,
     stream: UnixStream,
     /// What the socket did not take at once.
     pending: Mutex<VecDeque<Zeroizing<Vec<u8>>>>,
@@ -85,7 +97,7 @@ struct Asked {
     /// Counts connections.
     epoch: u64,
     next_request: u32,
-    exchanges: HashMap<SessionId, oneshot::Sender<Verdict>>,
+    exchanges: HashMap<ExchangeId, oneshot::Sender<Verdict>>,
     offers: HashMap<u32, (Option<OfferKey>, oneshot::Sender<Mechanisms>)>,
     /// What was offered last, and whether it is still true.
     known: HashMap<OfferKey, (Mechanisms, Truth)>,
@@ -120,8 +132,7 @@ impl Keeper {
     pub fn connect(&self, stream: StdUnixStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
-        let line = Arc::new(Line { stream, pending: Mutex::default(), more: Notify::new() });
-        self.0.replace(Some(Arc::clone(&line)));
+        let line = self.0.replace_by(stream);
         tokio::spawn(carry(Arc::clone(&self.0), line));
         Ok(())
     }
@@ -145,46 +156,36 @@ impl Keeper {
 
     /// Begins an exchange. A keeper that ends before it has answered knew nothing that the next one does not, so the
     /// next one is asked, once.
-    pub(crate) async fn begin(
-        &self,
-        exchange: &mut Exchange,
-        session: SessionId,
-        message: &ToKeeper,
-    ) -> Result<Verdict, Gone> {
-        match self.ask(exchange, session, message).await {
+    pub(crate) async fn begin(&self, exchange: &mut Exchange, message: &ToKeeper) -> Result<Verdict, Gone> {
+        match self.ask(exchange, message).await {
             Err(Gone::Closed) => {
-                *exchange = Exchange::default();
-                self.ask(exchange, session, message).await
+                exchange.epoch = None;
+                self.ask(exchange, message).await
             }
             answered => answered,
         }
     }
 
     /// Asks what becomes of a message of a client.
-    pub(crate) async fn ask(
-        &self,
-        exchange: &mut Exchange,
-        session: SessionId,
-        message: &ToKeeper,
-    ) -> Result<Verdict, Gone> {
+    pub(crate) async fn ask(&self, exchange: &mut Exchange, message: &ToKeeper) -> Result<Verdict, Gone> {
         self.wait_for_it().await?;
-        let answered = lock(&self.0.asked).expect_verdict(exchange, session)?;
-        let sent = self.0.send(message);
+        let answered = lock(&self.0.asked).expect_verdict(exchange)?;
+        let sent = self.0.send(message, exchange.epoch);
         let verdict = match sent {
             Ok(()) => within(answered).await,
             Err(gone) => Err(gone),
         };
         if verdict.is_err() {
-            lock(&self.0.asked).exchanges.remove(&session);
+            lock(&self.0.asked).exchanges.remove(&exchange.id);
         }
         verdict
     }
 
     /// The client does not go on.
-    pub(crate) fn cancel(&self, session: SessionId) {
-        lock(&self.0.asked).exchanges.remove(&session);
+    pub(crate) fn cancel(&self, exchange: ExchangeId) {
+        lock(&self.0.asked).exchanges.remove(&exchange);
         // A keeper that is gone has forgotten it.
-        let _ = self.0.send(&ToKeeper::Cancel { session });
+        let _ = self.0.send(&ToKeeper::Cancel { exchange }, None);
     }
 
     async fn ask_offers(
@@ -195,8 +196,9 @@ impl Keeper {
     ) -> Result<Mechanisms, Gone> {
         self.wait_for_it().await?;
         let (answer, answered) = oneshot::channel();
-        let request = lock(&self.0.asked).expect_offer(key, answer);
-        let sent = self.0.send(&ToKeeper::Offer { request, listener, channel: channel.clone() });
+        let (request, epoch) = lock(&self.0.asked).expect_offer(key, answer);
+        let question = ToKeeper::Offer { request, listener, channel: channel.clone() };
+        let sent = self.0.send(&question, Some(epoch));
         let offered = match sent {
             Ok(()) => within(answered).await,
             Err(gone) => Err(gone),
@@ -233,12 +235,16 @@ async fn within<T>(answered: oneshot::Receiver<T>) -> Result<T, Gone> {
 }
 
 impl Shared {
-    fn replace(&self, line: Option<Arc<Line>>) {
-        let is_there = line.is_some();
-        *lock(&self.line) = line;
-        lock(&self.asked).forget();
-        self.is_there.send_replace(is_there);
-        self.journal.note(&if is_there { Event::KeeperConnected } else { Event::KeeperGone });
+    /// From now on nothing that is said on the connection of before is an answer.
+    fn replace_by(&self, stream: UnixStream) -> Arc<Line> {
+        let mut current = lock(&self.line);
+        let epoch = lock(&self.asked).forget();
+        let line = Arc::new(Line { epoch, stream, pending: Mutex::default(), more: Notify::new() });
+        *current = Some(Arc::clone(&line));
+        drop(current);
+        self.is_there.send_replace(true);
+        self.journal.note(&Event::KeeperConnected);
+        line
     }
 
     fn known(&self, key: &OfferKey, least: Truth) -> Option<Mechanisms> {
@@ -247,8 +253,12 @@ impl Shared {
         (*truth == Truth::Holds || least == Truth::Stale).then(|| Arc::clone(mechanisms))
     }
 
-    fn send(&self, message: &ToKeeper) -> Result<(), Gone> {
+    /// Not on another connection than the one on which the answer is expected.
+    fn send(&self, message: &ToKeeper, epoch: Option<u64>) -> Result<(), Gone> {
         let line = lock(&self.line).clone().ok_or(Gone::Closed)?;
+        if epoch.is_some_and(|epoch| epoch != line.epoch) {
+            return Err(Gone::Closed);
+        }
         let mut octets = Zeroizing::default();
         frame::push(message, &mut octets).map_err(|_| Gone::Silent)?;
         line.send(octets).inspect_err(|gone| {
@@ -260,23 +270,30 @@ impl Shared {
 
     /// A connection has ended, unless another one is there already.
     fn lost(&self, line: &Arc<Line>) {
-        let is_current = lock(&self.line).as_ref().is_some_and(|current| Arc::ptr_eq(current, line));
-        if is_current {
-            self.replace(None);
+        let lost = lock(&self.line).take_if(|current| Arc::ptr_eq(current, line));
+        if lost.is_some() {
+            lock(&self.asked).forget();
+            self.is_there.send_replace(false);
+            self.journal.note(&Event::KeeperGone);
         }
     }
 
-    fn take(&self, message: ToFront) {
+    fn take(&self, epoch: u64, message: ToFront) {
+        if lock(&self.asked).epoch != epoch {
+            return;
+        }
         match message {
             ToFront::Offered { request, mechanisms, left_out } => {
                 self.offered(request, Arc::new(mechanisms), &left_out);
             }
             ToFront::OffersChanged => lock(&self.asked).offers_changed(),
-            ToFront::Challenge { session, octets } => self.answer(session, Verdict::Challenge(octets)),
-            ToFront::LoggedIn { session, login } => self.answer(session, Verdict::LoggedIn(Box::new(login))),
-            ToFront::Refused { session, class, hold_ms } => {
+            ToFront::Challenge { exchange, octets } => self.answer(exchange, Verdict::Challenge(octets)),
+            ToFront::LoggedIn { exchange, login } => {
+                self.answer(exchange, Verdict::LoggedIn(Box::new(login)));
+            }
+            ToFront::Refused { exchange, class, hold_ms } => {
                 let hold = Duration::from_millis(hold_ms.into());
-                self.answer(session, Verdict::Refused { class, hold });
+                self.answer(exchange, Verdict::Refused { class, hold });
             }
         }
     }
@@ -294,42 +311,39 @@ impl Shared {
         let _ = answer.send(mechanisms);
     }
 
-    fn answer(&self, session: SessionId, verdict: Verdict) {
-        let asker = lock(&self.asked).exchanges.remove(&session);
+    fn answer(&self, exchange: ExchangeId, verdict: Verdict) {
+        let asker = lock(&self.asked).exchanges.remove(&exchange);
         if let Some(asker) = asker {
-            // A session that is gone has sent Cancel.
+            // One that was given up has sent Cancel.
             let _ = asker.send(verdict);
         }
     }
 }
 
 impl Asked {
-    fn expect_offer(&mut self, key: Option<OfferKey>, answer: oneshot::Sender<Mechanisms>) -> u32 {
+    fn expect_offer(&mut self, key: Option<OfferKey>, answer: oneshot::Sender<Mechanisms>) -> (u32, u64) {
         let request = self.next_request;
         self.next_request = request.wrapping_add(1);
         self.offers.insert(request, (key, answer));
-        request
+        (request, self.epoch)
     }
 
-    fn expect_verdict(
-        &mut self,
-        exchange: &mut Exchange,
-        session: SessionId,
-    ) -> Result<oneshot::Receiver<Verdict>, Gone> {
-        if *exchange.0.get_or_insert(self.epoch) != self.epoch {
+    fn expect_verdict(&mut self, exchange: &mut Exchange) -> Result<oneshot::Receiver<Verdict>, Gone> {
+        if *exchange.epoch.get_or_insert(self.epoch) != self.epoch {
             return Err(Gone::Closed);
         }
         let (answer, answered) = oneshot::channel();
-        self.exchanges.insert(session, answer);
+        self.exchanges.insert(exchange.id, answer);
         Ok(answered)
     }
 
     /// A connection has ended or begun: no answer comes any more, and what was offered has to be asked anew.
-    fn forget(&mut self) {
+    fn forget(&mut self) -> u64 {
         self.epoch += 1;
         self.exchanges.clear();
         self.offers.clear();
         self.offers_changed();
+        self.epoch
     }
 
     fn offers_changed(&mut self) {
@@ -406,7 +420,7 @@ impl Line {
             }
             let malformed = |error: wire::WireError| io::Error::other(error);
             while let Some(message) = decoder.next().map_err(malformed)? {
-                shared.take(message);
+                shared.take(self.epoch, message);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! | in here | what |
 //! | --- | --- |
 //! | [`process`], [`run()`], `opener`, `files`, `configuration` | the process, and what is handed to it |
-//! | `listener`, `session`, `socket`, `site` | clients, and what they share |
+//! | `listener`, `session`, `socket`, `site`, `live` | clients, what they share, and who is there |
 //! | [`keeper`] | the connection to the keeper, who alone knows who somebody is |
 //! | [`may_relay`], [`senders`], [`access`], [`survey`] | who may send what to whom; pure, but for a map's own file |
 //! | [`explain`] | the same decisions, step by step, for a person |
@@ -25,6 +25,7 @@ mod header;
 mod identity;
 pub mod keeper;
 mod listener;
+mod live;
 pub mod may_relay;
 pub mod names;
 mod opener;

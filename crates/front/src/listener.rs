@@ -65,15 +65,17 @@ impl Front {
 
     fn welcome(&self, listener: ListenerId, socket: Socket, address: Option<IpAddr>) {
         let site = self.site();
-        let Some(settings) = site.settings.listeners.get(usize::from(listener.0)) else { return };
+        let Some(settings) = site.settings.listener(listener).map(Arc::clone) else { return };
         let client = client_words(address);
         let session = self.next_session();
         let peer = Peer { session, listener: &settings.name, client: &client };
-        match self.seat(listener, address) {
+        match self.seat(&site.settings, &settings, address) {
             Ok(seat) => {
                 self.journal().note(&Event::Connected(peer));
-                let (front, site) = (self.clone(), Arc::clone(&site));
-                let arrival = Arrival { front, site, seat, listener, session, address, client, socket };
+                let entry = self.register().enter(session, Arc::clone(&settings), address);
+                let (front, site, listener) = (self.clone(), Arc::clone(&site), settings);
+                let arrival =
+                    Arrival { front, site, seat, entry, listener, session, address, client, socket };
                 tokio::spawn(session::run(arrival));
             }
             Err(why) => {
@@ -87,7 +89,7 @@ impl Front {
     /// Mostly too many descriptors: they come free when sessions end.
     async fn cannot_accept(&self, listener: ListenerId, error: &io::Error) {
         let site = self.site();
-        let name = site.settings.listeners.get(usize::from(listener.0)).map_or("", |one| &one.name);
+        let name = site.settings.listener(listener).map_or("", |one| &one.name);
         self.journal().note(&Event::CannotAccept { listener: name, error });
         tokio::time::sleep(PAUSE).await;
     }
@@ -129,7 +131,7 @@ impl Door {
 }
 
 /// sendmail's relay= of a client whose name is not known.
-fn client_words(address: Option<IpAddr>) -> String {
+pub(crate) fn client_words(address: Option<IpAddr>) -> String {
     match address {
         Some(IpAddr::V4(address)) => format!("[{address}]"),
         Some(IpAddr::V6(address)) => format!("[IPv6:{address}]"),

@@ -55,8 +55,8 @@ impl Opener {
         }
     }
 
-    pub(crate) fn say(&self, words: ToOpener) -> io::Result<()> {
-        let octets = wire::to_octets(&words).map_err(io::Error::other)?;
+    pub(crate) fn say(&self, words: &ToOpener) -> io::Result<()> {
+        let octets = wire::to_octets(words).map_err(io::Error::other)?;
         self.passage.send(&octets, None)
     }
 
@@ -64,7 +64,7 @@ impl Opener {
     pub(crate) async fn open(&mut self, file: u16) -> io::Result<Result<OwnedFd, NotOpened>> {
         let asked = self.next_request;
         self.next_request = asked.wrapping_add(1);
-        self.say(ToOpener::Open { request: asked, file })?;
+        self.say(&ToOpener::Open { request: asked, file })?;
         loop {
             let said = self.inbox.recv().await.transpose()?.ok_or(io::ErrorKind::UnexpectedEof)?;
             match said {

@@ -1,14 +1,15 @@
 //! Accepted mail: what was answered 250 lies in the queue, and leaves it when it is delivered.
 //!
-//! `spool` is the directory and what is in it, `maildir` the mailboxes, `deliver` the way between them. What is for other
-//! hosts waits.
+//! `spool` is the directory and what is in it, `maildir` the mailboxes, `deliver` the way between them, `report` what a sender
+//! gets of a message that could not be delivered. What is for other hosts waits.
 
 pub mod deliver;
 pub mod envelope;
 pub mod maildir;
+mod report;
 pub mod spool;
 
-pub use deliver::Queue;
+pub use deliver::{DeliveryRules, Queue};
 pub use envelope::{Destination, Envelope, Recipient};
 pub use maildir::Maildirs;
-pub use spool::{Draft, Spool};
+pub use spool::{Draft, LastTry, Spool};

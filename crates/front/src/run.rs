@@ -12,7 +12,7 @@ use safefile::{Account, OpenError, Passage, Trust, Uid};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use wire::{FromOpener, Generation, ListenerId, ToOpener};
+use wire::{Finding, FromOpener, Generation, ListenerId, Question, ToOpener};
 
 use crate::event::{Event, Journal};
 use crate::files::{Files, Parts};
@@ -32,10 +32,6 @@ pub enum RunError {
     /// The queue cannot be used.
     #[error("{0}")]
     Queue(#[from] OpenError),
-    /// The connection to the keeper has ended, and for a minute nobody has brought another: both are alive, so the opener
-    /// does not know. Begun anew, this process is given a connection.
-    #[error("there is no connection to the keeper, and none has come")]
-    NoKeeper,
     /// No thread, no socket, or no directory.
     #[error("the system refuses: {0}")]
     System(#[source] io::Error),
@@ -75,8 +71,8 @@ struct Desk<'t> {
     files: Files,
     generation: Generation,
     listeners: HashMap<ListenerId, JoinHandle<()>>,
-    /// When the keeper was last seen to be there, or waited for at first.
-    keeper_seen: Instant,
+    /// Since when there is no keeper, or since when another connection to it is waited for.
+    alone: Instant,
     /// Whether what was sent last was taken. The sockets that come behind a configuration are its own, and of no use
     /// without it.
     taken: Taken,
@@ -106,8 +102,8 @@ impl<'t> Desk<'t> {
         loop {
             match opener.next().await.map_err(RunError::Opener)? {
                 None | Some((FromOpener::ShutDown, _)) => return Ok(None),
-                Some((FromOpener::Configuration { generation, path, text }, _)) => {
-                    let mut desk = Self::begin(opener, trust, journal, generation, (&path, &text)).await?;
+                Some((words @ FromOpener::Configuration { .. }, _)) => {
+                    let mut desk = Self::begin(opener, trust, journal, words).await?;
                     for said in early {
                         desk.hear(opener, said).await?;
                     }
@@ -122,10 +118,10 @@ impl<'t> Desk<'t> {
         opener: &mut Opener,
         trust: &'t Trust,
         journal: Arc<dyn Journal>,
-        generation: Generation,
-        (path, text): (&str, &str),
+        words: FromOpener,
     ) -> Result<Self, RunError> {
-        let (config, settings) = read(path, text).map_err(RunError::Configuration)?;
+        let Configured { generation, config, settings } =
+            read(words).map_err(|(_, words)| RunError::Configuration(words))?;
         let mut files = Files::of(&config, trust, None);
         files.look(opener, &*journal).await.map_err(RunError::Opener)?;
         // Who cannot go back to another configuration serves with what is right in this one, unless the opener ends it.
@@ -135,8 +131,8 @@ impl<'t> Desk<'t> {
         let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
         front.queue().take_up().map_err(RunError::System)?;
         journal.note(&configured(generation, &config));
-        opener.say(ToOpener::Ready).map_err(RunError::Opener)?;
-        opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)?;
+        opener.say(&ToOpener::Ready).map_err(RunError::Opener)?;
+        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)?;
         Ok(Self {
             trust,
             journal,
@@ -144,7 +140,7 @@ impl<'t> Desk<'t> {
             files,
             generation,
             listeners: HashMap::new(),
-            keeper_seen: Instant::now(),
+            alone: Instant::now(),
             taken: Taken::Yes,
         })
     }
@@ -163,7 +159,7 @@ impl<'t> Desk<'t> {
                 }
                 _ = look.tick() => self.look(opener).await?,
                 _ = sign.tick() => {
-                    opener.say(ToOpener::Alive(self.generation)).map_err(RunError::Opener)?;
+                    opener.say(&ToOpener::Alive(self.generation)).map_err(RunError::Opener)?;
                 }
             }
         }
@@ -173,8 +169,10 @@ impl<'t> Desk<'t> {
 
     async fn hear(&mut self, opener: &mut Opener, said: Said) -> Result<Next, RunError> {
         match said {
-            (FromOpener::Configuration { generation, path, text }, _) => {
-                self.configure(opener, generation, &path, &text).await?;
+            (words @ FromOpener::Configuration { .. }, _) => self.configure(opener, words).await?,
+            (FromOpener::Inquire { request, question }, _) => {
+                let finding = self.answer(&question);
+                opener.say(&ToOpener::Found { request, finding }).map_err(RunError::Opener)?;
             }
             (FromOpener::Listener(listener), Some(descriptor)) if self.taken == Taken::Yes => {
                 self.listen(listener, descriptor)?;
@@ -200,16 +198,10 @@ impl<'t> Desk<'t> {
     }
 
     /// Another configuration. One with faults changes nothing: the opener has shown them before it came here.
-    async fn configure(
-        &mut self,
-        opener: &mut Opener,
-        generation: Generation,
-        path: &str,
-        text: &str,
-    ) -> Result<(), RunError> {
-        let (config, settings) = match read(path, text) {
+    async fn configure(&mut self, opener: &mut Opener, words: FromOpener) -> Result<(), RunError> {
+        let Configured { generation, config, settings } = match read(words) {
             Ok(read) => read,
-            Err(words) => {
+            Err((generation, words)) => {
                 self.journal.note(&Event::NotConfigured { generation, words: &words });
                 return Ok(());
             }
@@ -222,27 +214,43 @@ impl<'t> Desk<'t> {
             self.journal.note(&Event::NotConfigured { generation, words });
             return Ok(());
         }
-        // All sockets of this configuration come behind it, and a number may mean another listener now.
+        // All sockets of this configuration come behind it.
         self.listeners.drain().for_each(|(_, serving)| serving.abort());
+        self.front.queue().follow(settings.delivery());
         self.front.replace_site(site(settings, &files));
         self.files = files;
         self.generation = generation;
         self.journal.note(&configured(generation, &config));
-        opener.say(ToOpener::Alive(generation)).map_err(RunError::Opener)
+        opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)
     }
 
     async fn look(&mut self, opener: &mut Opener) -> Result<(), RunError> {
-        if self.front.keeper().is_there() {
-            self.keeper_seen = Instant::now();
-        } else if self.keeper_seen.elapsed() > WITHOUT_KEEPER {
-            return Err(RunError::NoKeeper);
-        }
+        self.look_for_keeper(opener)?;
         let is_new = self.files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
         if is_new {
             let settings = self.front.site().settings.clone();
             self.front.replace_site(site(settings, &self.files));
         }
         Ok(())
+    }
+
+    /// Sessions stay, and whoever logs in meanwhile is put off. When both processes are alive and only their connection has
+    /// ended, the opener does not know.
+    fn look_for_keeper(&mut self, opener: &Opener) -> Result<(), RunError> {
+        if self.front.keeper().is_there() {
+            self.alone = Instant::now();
+        } else if self.alone.elapsed() > WITHOUT_KEEPER {
+            self.alone = Instant::now();
+            opener.say(&ToOpener::Alone).map_err(RunError::Opener)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, question: &Question) -> Finding {
+        match question {
+            Question::Sessions { after } => self.front.register().page(*after),
+            _ => Finding::Nothing("the front counts no failures".to_owned()),
+        }
     }
 
     /// Messages that are coming in may be finished, within bounds.
@@ -259,7 +267,7 @@ impl<'t> Desk<'t> {
 fn tell_secrets(opener: &Opener, generation: Generation, files: &Files) -> Result<Taken, RunError> {
     let Some(role) = files.with_secrets() else { return Ok(Taken::Yes) };
     let words = ToOpener::HoldsSecrets { generation, file: role.index().0 };
-    opener.say(words).map_err(RunError::Opener)?;
+    opener.say(&words).map_err(RunError::Opener)?;
     Ok(Taken::No)
 }
 
@@ -267,11 +275,21 @@ fn configured(generation: Generation, config: &Config) -> Event<'static> {
     Event::Configured { generation, log_level: config.log_level, log_format: config.log_format }
 }
 
-fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {
-    let config = Config::parse(Path::new(path), text.as_bytes(), &HostAccounts);
-    let config = config.map_err(|faults| faults.to_string())?;
+/// A configuration that has no faults.
+struct Configured {
+    generation: Generation,
+    config: Config,
+    settings: Settings,
+}
+
+fn read(words: FromOpener) -> Result<Configured, (Generation, String)> {
+    let FromOpener::Configuration { generation, path, text, listeners } = words else {
+        return Err((Generation(0), "no configuration".to_owned()));
+    };
+    let config = Config::parse(Path::new(&path), text.as_bytes(), &HostAccounts);
+    let config = config.map_err(|faults| (generation, faults.to_string()))?;
     let settings = Settings::of(&config);
-    Ok((config, settings))
+    Ok(Configured { generation, config, settings: settings.numbered(&listeners) })
 }
 
 fn site(settings: Settings, files: &Files) -> Site {
@@ -292,7 +310,7 @@ fn queue(
     let said = &settings.queue;
     let spool = Spool::open(&said.directory, &trust_of(&said.directory), said.min_free)?;
     let maildirs = Maildirs::new(&said.maildirs, trust_of(&said.maildirs));
-    Ok(Queue::new(spool, maildirs, settings.host.clone(), Arc::clone(journal)))
+    Ok(Queue::new(spool, maildirs, settings.delivery(), Arc::clone(journal)))
 }
 
 /// More than four have nothing to do: what takes long is done by the keeper, or by the disk.
@@ -304,5 +322,5 @@ const BLOCKING: usize = 32;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const BETWEEN_SIGNS_OF_LIFE: Duration = Duration::from_secs(10);
 const TO_THE_END: Duration = Duration::from_secs(20);
-/// Twice as long as the opener waits at most before it starts a keeper again.
-const WITHOUT_KEEPER: Duration = Duration::from_mins(1);
+/// Longer than it takes to see that a keeper has ended, and to start another.
+const WITHOUT_KEEPER: Duration = Duration::from_secs(5);

@@ -12,12 +12,13 @@ use smtp::server::{
     self, Answer, ClosedBy, Connection, Event as Asked, Layer, Offer, Session, StartTls, Transport, Welcome,
 };
 use tokio::sync::watch;
-use wire::{Channel, ListenerId, Login, SessionId};
+use wire::{Channel, Login, SessionId};
 
 use crate::access::{Access, denied};
 use crate::event::{Event, Peer};
 use crate::identity::identity;
 use crate::keeper::Exchange;
+use crate::live::{Doing, Entry};
 use crate::may_relay::{self, Client, Name, Rule, Verdict};
 use crate::names::{self, Found};
 use crate::settings::{AuthUse, ClientNames, ListenerSettings, TlsUse};
@@ -36,7 +37,8 @@ pub(crate) struct Arrival {
     pub(crate) front: Front,
     pub(crate) site: Arc<Site>,
     pub(crate) seat: Seat,
-    pub(crate) listener: ListenerId,
+    pub(crate) entry: Entry,
+    pub(crate) listener: Arc<ListenerSettings>,
     pub(crate) session: SessionId,
     pub(crate) address: Option<IpAddr>,
     pub(crate) client: String,
@@ -45,10 +47,10 @@ pub(crate) struct Arrival {
 
 /// Serves a client to the end.
 pub(crate) async fn run(arrival: Arrival) {
-    let Arrival { front, site, seat, listener, session: id, address, client, socket } = arrival;
+    let Arrival { front, site, seat, entry, listener, session: id, address, client, socket } = arrival;
     let phase = front.phase();
     let pipe = Pipe::new(socket);
-    let mut begun = Begun { front, site, listener, id, address, client, name: None, pipe, phase };
+    let mut begun = Begun { front, site, entry, listener, id, address, client, name: None, pipe, phase };
     let by = match begun.greet().await {
         Ok((session, standing)) => {
             let mut driver = Driver::new(begun, session, standing);
@@ -67,7 +69,9 @@ pub(crate) async fn run(arrival: Arrival) {
 struct Begun {
     front: Front,
     site: Arc<Site>,
-    listener: ListenerId,
+    /// How others see it.
+    entry: Entry,
+    listener: Arc<ListenerSettings>,
     id: SessionId,
     address: Option<IpAddr>,
     client: String,
@@ -91,8 +95,10 @@ struct Driver {
     standing: Standing,
     /// The name in EHLO.
     hello: String,
-    login: Option<Box<Login>>,
+    login: Option<Arc<Login>>,
     exchange: Option<Exchange>,
+    /// How many exchanges there were.
+    turns: u32,
     /// A layer that begins behind the reply that is being sent.
     layer: Option<Box<LayerKeys>>,
     transaction: Option<Box<Transaction>>,
@@ -112,6 +118,7 @@ impl Begun {
         let (welcome, standing) = self.welcome();
         let connection =
             Connection { client: self.client.clone(), transport, offer: self.offer().await, welcome };
+        self.entry.does(Doing::Ready);
         Ok((Session::new(Instant::now(), policy, connection), standing))
     }
 
@@ -144,6 +151,7 @@ impl Begun {
         let done = done.unwrap_or(Err(Broken::Gone));
         match (&done, self.pipe.facts()) {
             (Ok(()), Some(facts)) => {
+                self.entry.has_tls(facts);
                 self.front.journal().note(&Event::TlsBegun { peer: self.peer(), facts });
             }
             (Err(why), _) => {
@@ -161,7 +169,7 @@ impl Begun {
         let mechanisms = match settings.auth {
             AuthUse::Never => Vec::new(),
             AuthUse::Offered => {
-                self.front.keeper().offers(self.listener, &self.channel()).await.as_ref().clone()
+                self.front.keeper().offers(self.listener.id, &self.channel()).await.as_ref().clone()
             }
         };
         let has_tls = self.site.tls.is_some() && settings.tls == TlsUse::StartTls;
@@ -178,17 +186,19 @@ impl Begun {
     /// What the keeper hears of the transport.
     fn channel(&self) -> Channel {
         let Some(facts) = self.pipe.facts() else { return Channel::default() };
+        // What a CA vouched for does not count any more when its file is gone or has become unsafe.
+        let site = self.front.site();
+        let is_vouched_for = site.tls.as_ref().is_some_and(tls::ServerSetup::asks_for_certificates);
         Channel {
             ssf: facts.bits,
-            identity: identity(&facts.client, &self.site),
+            identity: identity(&facts.client, &site).filter(|_| is_vouched_for),
             exporter: facts.exporter,
             end_point: facts.end_point.clone(),
         }
     }
 
     fn settings(&self) -> &ListenerSettings {
-        // It was there when the client was let in, and that version of the site is the one that is kept.
-        &self.site.settings.listeners[usize::from(self.listener.0)]
+        &self.listener
     }
 
     fn as_client(&self) -> Client<'_> {
@@ -249,6 +259,7 @@ impl Driver {
             hello: String::new(),
             login: None,
             exchange: None,
+            turns: 0,
             layer: None,
             transaction: None,
             closed: None,
@@ -276,8 +287,8 @@ impl Driver {
 
     /// The session is over, however it ended.
     fn end(&mut self) {
-        if self.exchange.take().is_some() {
-            self.begun.front.keeper().cancel(self.begun.id);
+        if let Some(exchange) = self.exchange.take() {
+            self.begun.front.keeper().cancel(exchange.id);
         }
     }
 
@@ -361,6 +372,7 @@ impl Driver {
                 self.begun.begin_tls(wait).await?;
                 // RFC 3207, section 4.2: nothing that was learnt before is believed.
                 self.login = None;
+                self.begun.entry.has_logged_in(None);
                 self.hello.clear();
             }
             (Layer::Sasl, Some(keys)) => self.begun.pipe.begin_layer(*keys),
@@ -374,8 +386,11 @@ impl Driver {
 
     async fn handle(&mut self, asked: Asked) -> Result<(), Broken> {
         match asked {
+            Asked::Piece(octets) => {
+                Box::pin(self.piece(&octets)).await;
+                return Ok(());
+            }
             Asked::AuthEnded(_) => self.end(),
-            Asked::Piece(octets) => Box::pin(self.piece(&octets)).await,
             Asked::Reset => self.transaction = None,
             Asked::Closed(by) => {
                 self.transaction = None;
@@ -386,7 +401,18 @@ impl Driver {
                 self.answer(answer);
             }
         }
+        self.begun.entry.does(self.doing());
         Ok(())
+    }
+
+    /// What it is doing between two questions.
+    fn doing(&self) -> Doing {
+        match &self.transaction {
+            _ if self.exchange.is_some() => Doing::Auth,
+            Some(transaction) if transaction.is_coming_in() => Doing::Data,
+            Some(_) => Doing::Mail,
+            None => Doing::Ready,
+        }
     }
 
     async fn decide(&mut self, question: Asked) -> Result<Answer, Broken> {
@@ -398,6 +424,7 @@ impl Driver {
                 Answer::Accepted
             }
             Asked::Auth { mechanism, initial } => {
+                self.begun.entry.does(Doing::Auth);
                 self.flush_before_waiting().await?;
                 Box::pin(self.begin_login(mechanism, initial)).await
             }
@@ -405,7 +432,13 @@ impl Driver {
             Asked::Mail(mail) => Box::pin(self.mail(mail)).await,
             Asked::Recipient(to) => Box::pin(self.recipient(to)).await,
             Asked::Data => Box::pin(self.begin_message()).await,
-            Asked::MessageEnd => Box::pin(self.end_message()).await,
+            Asked::MessageEnd => {
+                let answer = Box::pin(self.end_message()).await;
+                if matches!(answer, Answer::Accepted | Answer::AcceptedAs(_)) {
+                    self.begun.entry.has_accepted();
+                }
+                answer
+            }
             // Nothing waits here for a host that calls.
             Asked::Etrn(node) => {
                 Answer::Refused(denied(458, (3, 3), &format!("Unable to queue messages for node {node}")))

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smtp::server::{AuthEquals, Policy};
+use wire::ListenerId;
 
 use crate::may_relay::RelayRules;
+use crate::queue::DeliveryRules;
 use crate::senders::SenderRules;
 
 /// Everything that one version of the configuration says to the front.
@@ -13,8 +16,8 @@ use crate::senders::SenderRules;
 pub struct Settings {
     /// Our own name.
     pub host: String,
-    /// By the number of the listener.
-    pub listeners: Vec<ListenerSettings>,
+    /// Each `[[listen]]` block, in their order.
+    pub listeners: Vec<Arc<ListenerSettings>>,
     /// Who may relay.
     pub relay: RelayRules,
     /// Whether Received says who has logged in.
@@ -31,9 +34,36 @@ pub struct Settings {
     pub queue: QueueSettings,
 }
 
+impl Settings {
+    /// With the numbers that the opener gave to the listeners, in the order of the configuration.
+    #[must_use]
+    pub fn numbered(mut self, numbers: &[ListenerId]) -> Self {
+        for (listener, number) in self.listeners.iter_mut().zip(numbers) {
+            Arc::make_mut(listener).id = *number;
+        }
+        self
+    }
+
+    /// What the queue goes by.
+    pub fn delivery(&self) -> DeliveryRules {
+        DeliveryRules {
+            host: self.host.clone(),
+            local_domains: self.relay.local_domains.clone(),
+            lifetime: self.queue.lifetime,
+        }
+    }
+
+    /// A listener by its number; `None`: there is no such listener, or not any more.
+    pub fn listener(&self, number: ListenerId) -> Option<&Arc<ListenerSettings>> {
+        self.listeners.iter().find(|listener| listener.id == number)
+    }
+}
+
 /// What holds for one listener.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
+    /// Its number, which stays the same wherever it stands in the configuration.
+    pub id: ListenerId,
     /// Its name in the log.
     pub name: String,
     /// How a session goes.
@@ -104,6 +134,8 @@ pub struct QueueSettings {
     pub directory: PathBuf,
     /// Octets that have to be free on its filesystem.
     pub min_free: u64,
+    /// How long it is tried to deliver a message.
+    pub lifetime: Duration,
     /// The directory of the Maildirs.
     pub maildirs: PathBuf,
 }

@@ -12,9 +12,10 @@ use wire::{ListenerId, SessionId};
 use crate::access::Access;
 use crate::event::{Journal, TurnedAway};
 use crate::keeper::Keeper;
+use crate::live::Register;
 use crate::names::{HostResolver, Names};
 use crate::queue::Queue;
-use crate::settings::Settings;
+use crate::settings::{ListenerSettings, Settings};
 
 /// One version of what the front goes by. A session keeps the one that it began with, but for what may relay.
 pub struct Site {
@@ -41,6 +42,7 @@ struct Shared {
     journal: Arc<dyn Journal>,
     names: Names,
     next_session: AtomicU64,
+    register: Register,
     crowd: Mutex<Crowd>,
     phase: watch::Sender<Phase>,
 }
@@ -91,6 +93,7 @@ impl Front {
             journal,
             names,
             next_session: AtomicU64::new(1),
+            register: Register::default(),
             crowd: Mutex::default(),
             phase,
         }))
@@ -126,6 +129,10 @@ impl Front {
         &self.0.queue
     }
 
+    pub(crate) fn register(&self) -> &Register {
+        &self.0.register
+    }
+
     pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
         &self.0.journal
     }
@@ -143,12 +150,14 @@ impl Front {
     }
 
     /// A place for one more client, unless there are too many.
-    pub(crate) fn seat(&self, listener: ListenerId, address: Option<IpAddr>) -> Result<Seat, TurnedAway> {
-        let address = address.map(host);
-        let site = self.site();
-        let most = site.settings.listeners.get(usize::from(listener.0)).map_or(0, |one| one.max_connections);
-        let most_from_there = site.settings.connections_per_address;
-        self.crowd(|crowd| crowd.enter(listener, address, most, most_from_there))?;
+    pub(crate) fn seat(
+        &self,
+        settings: &Settings,
+        listener: &ListenerSettings,
+        address: Option<IpAddr>,
+    ) -> Result<Seat, TurnedAway> {
+        let (listener, most, address) = (listener.id, listener.max_connections, address.map(host));
+        self.crowd(|crowd| crowd.enter(listener, address, most, settings.connections_per_address))?;
         Ok(Seat { front: self.clone(), listener, address })
     }
 

@@ -13,12 +13,15 @@ use serde_json::json;
 
 use crate::ground::{Findings, Ground};
 
+mod certificate;
+
 /// Says what is wrong, what had better be known, and what is offered.
 pub(crate) fn run(common: &Common, io: &mut Io) -> Result<Exit, Report> {
     let (ground, findings) = match Ground::read(common) {
         Ok(ground) => {
             let mut findings = ground.examined();
             maps(&ground, &mut findings);
+            certificate::examine(&ground, &mut findings);
             (Some(ground), findings)
         }
         Err(findings) => (None, findings),

@@ -1,4 +1,5 @@
-//! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says.
+//! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says. What other questions share
+//! stands here too.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::options::Reaching;
 
 /// How it is.
 pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
-    let answer = ask(&socket(common, reaching)?, Request::Status)?;
+    let answer = ask(&socket(common, reaching)?, &Request::Status)?;
     match io.format() {
         Format::Json => io.out().json(&answer)?,
         Format::Text => io.out().text(status_text(&answer))?,
@@ -24,7 +25,7 @@ pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
 /// Reads its configuration again.
 pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
     let socket = socket(common, reaching)?;
-    let mut answer = ask(&socket, Request::Reload)?;
+    let mut answer = ask(&socket, &Request::Reload)?;
     if answer["refused"].is_null() {
         answer["refused"] = not_taken(&socket, &answer["generation"])?;
     }
@@ -50,7 +51,7 @@ pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
 fn not_taken(socket: &Path, generation: &Value) -> Result<Value, Report> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
-        let status = ask(socket, Request::Status)?;
+        let status = ask(socket, &Request::Status)?;
         if status["refused"]["generation"] == *generation {
             return Ok(status["refused"]["faults"].clone());
         }
@@ -68,7 +69,7 @@ fn not_taken(socket: &Path, generation: &Value) -> Result<Value, Report> {
 }
 
 /// The configuration says where; one that is broken does not, and then somebody has to (`--control`).
-fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
+pub(crate) fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
     if let Some(path) = &reaching.control {
         return Ok(path.clone());
     }
@@ -116,15 +117,15 @@ fn report(object: &Value) -> Report {
     object["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).fold(report, Report::mend)
 }
 
-fn word(value: &Value) -> &str {
+pub(crate) fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn time(seconds: &Value) -> String {
+pub(crate) fn time(seconds: &Value) -> String {
     let seconds = number(seconds);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -135,6 +136,21 @@ fn time(seconds: &Value) -> String {
     }
 }
 
+/// Lines of columns that are as wide as what stands in them.
+pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
+    let wide = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or_default()
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(wide);
+    let line = |cells: [&str; COLUMNS]| {
+        let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    let rows = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
+    std::iter::once(line(head)).chain(rows).collect()
+}
 /// A map of millions of entries is read in seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);

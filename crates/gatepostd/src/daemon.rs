@@ -11,27 +11,30 @@ use cli::{Exit, Level, Report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use serde_json::{Value, json};
-use wire::{FromOpener, Generation, ListenerId, ToOpener};
+use wire::{FromOpener, Generation, Question, SessionId, ToOpener};
 
-use crate::control::{Control, Request};
+use crate::control::{self, Control, Request, Ticket};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority, Style};
 use crate::listen::Sockets;
 use crate::made::{self, PidFile};
 use crate::notify::Notify;
-use crate::open::{self, Answer};
+use crate::open;
 use crate::role::{Role, Start};
 use crate::signals::{Signals, Wish};
 use crate::supervise::{Action, Ending, Event, Supervisor};
 use crate::worker::{Heard, Worker};
 
+mod inquiry;
+mod reload;
+
 /// Runs until somebody wants it to end, or does not begin.
 pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     let ground = Ground::read(common);
-    let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(unknown_fault))?;
+    let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(reload::unknown_fault))?;
     let findings = ground.examined();
     let journal = Journal::new("gatepostd", Style::of(&ground.config));
-    tell_remarks(&journal, &findings.remarks);
+    reload::tell_remarks(&journal, &findings.remarks);
     findings.refusal().map_or(Ok(()), Err)?;
     std::env::set_current_dir("/").map_err(|error| Report::new(Exit::OSERR, "/", error))?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -56,6 +59,8 @@ struct Daemon {
     signals: Signals,
     /// Away only while it is being served.
     control: Option<Control>,
+    /// How many questions were handed on.
+    inquiries: u32,
     pid_file: PidFile,
     notify: Notify,
     journal: Journal,
@@ -86,7 +91,7 @@ impl Daemon {
         let control = Control::listen(&ground.config.control_socket, ground.own_trust())?;
         made::fronts_directories(&ground)?;
         let sockets = Sockets::default().following(&ground.config.listen, ground.own_trust());
-        let sockets = sockets.map_err(all)?;
+        let sockets = sockets.map_err(reload::all)?;
         let pid_file = PidFile::write(&ground.config.pid_file, ground.own_trust())?;
         Ok(Self {
             common,
@@ -95,6 +100,7 @@ impl Daemon {
             sockets,
             signals,
             control: Some(control),
+            inquiries: 0,
             pid_file,
             notify: Notify::of_environment(),
             journal,
@@ -187,7 +193,12 @@ impl Daemon {
             let Some(worker) = self.worker(role).as_mut() else { return };
             match worker.hear() {
                 Heard::Nothing => return,
-                Heard::Words(ToOpener::Ready) => self.on(Event::Ready(role)),
+                Heard::Words(ToOpener::Ready) => {
+                    self.on(Event::Ready(role));
+                    if self.supervisor.restarts(role) > 0 {
+                        self.notify.status(&self.words());
+                    }
+                }
                 Heard::Words(ToOpener::Alive(generation)) => {
                     worker.generation = generation;
                     if role == Role::Front && generation == self.generation {
@@ -199,6 +210,10 @@ impl Daemon {
                 Heard::Words(ToOpener::HoldsSecrets { generation, file }) => {
                     self.refused(role, generation, file);
                 }
+                Heard::Words(ToOpener::Alone) => self.on(Event::Alone),
+                Heard::Words(ToOpener::Found { request, finding }) => {
+                    self.hand_back(Ticket { role, request }, &finding);
+                }
                 Heard::End => {
                     worker.give_up();
                     return;
@@ -207,28 +222,10 @@ impl Daemon {
         }
     }
 
-    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
-    /// is put back; where there is none, a start has failed.
-    fn refused(&mut self, role: Role, generation: Generation, file: u16) {
-        let Some(report) = self.ground.holds_secrets(file) else { return };
-        let text = report.to_text("reload", Level::Error);
-        let text = format!("the configuration is refused\n{}", text.trim_end());
-        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
-        if generation != self.generation {
-            return;
-        }
-        self.refusal = Some(Refusal { generation, report });
-        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
-        self.put_in_force(ground, sockets);
-        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
-        self.journal.write(&line.with("generation", self.generation.0));
-        self.notify.ready(&self.words());
-    }
-
     fn open_for(&mut self, role: Role, request: u32, index: u16) {
         let (answer, complaint) = open::answer(&self.ground, role, request, index);
         self.complain_of(role, index, complaint);
-        let Answer { words, file } = answer;
+        let open::Answer { words, file } = answer;
         self.say(role, &words, file.as_ref().map(AsFd::as_fd));
     }
 
@@ -251,21 +248,30 @@ impl Daemon {
     fn reap(&mut self, role: Role) {
         let Some(status) = self.worker(role).as_mut().and_then(Worker::ended) else { return };
         *self.worker(role) = None;
+        self.control.iter_mut().for_each(|control| control.has_left(role));
         let is_well = self.supervisor.is_stopping() && status.success();
         let (priority, level) = if is_well { (Priority::Info, 9) } else { (Priority::Critical, 0) };
         self.journal
             .write(&Line::new(priority, level, format!("the {role} has ended")).with("status", status));
+        if !self.supervisor.is_stopping() {
+            self.notify.status(&format!("the {role} is being started again; {}", self.words()));
+        }
         self.on(Event::Left(role));
     }
 
     fn serve(&mut self) {
         let Some(mut control) = self.control.take() else { return };
         control.serve(Instant::now(), |request| match request {
-            Request::Status => self.status(),
-            Request::Reload => match self.reload() {
+            Request::Status => control::Answer::Now(self.status()),
+            Request::Reload => control::Answer::Now(match self.reload() {
                 Ok(remarks) => json!({"generation": self.generation.0, "remarks": remarks}),
                 Err(faults) => json!({"generation": self.generation.0, "refused": faults}),
-            },
+            }),
+            Request::Sessions { after } => {
+                self.hand_on(Role::Front, Question::Sessions { after: SessionId(after) })
+            }
+            Request::Throttled { from, all } => self.hand_on(Role::Keeper, Question::Throttled { from, all }),
+            Request::Forget { whom } => self.hand_on(Role::Keeper, Question::Forget(whom)),
         });
         self.control = Some(control);
     }
@@ -324,14 +330,15 @@ impl Daemon {
             generation: self.generation,
             path: self.ground.config.path.display().to_string(),
             text: self.ground.text.clone(),
+            listeners: self.sockets.iter().map(|(id, _)| id).collect(),
         };
         self.say(role, &words, None);
         if role == Role::Front {
-            let sockets: Vec<_> = self.sockets.iter().map(|it| it.try_clone_to_owned()).collect();
-            for (number, socket) in (0..).zip(sockets) {
+            let sockets = self.sockets.iter().map(|(id, socket)| (id, socket.try_clone_to_owned()));
+            for (id, socket) in sockets.collect::<Vec<_>>() {
                 match socket {
                     Ok(socket) => {
-                        let words = FromOpener::Listener(ListenerId(number));
+                        let words = FromOpener::Listener(id);
                         self.say(role, &words, Some(socket.as_fd()));
                     }
                     Err(error) => {
@@ -373,88 +380,6 @@ impl Daemon {
             let text = format!("the {role} does not listen, and is killed: {error}");
             self.journal.write(&Line::new(Priority::Critical, 0, text));
         }
-    }
-
-    /// Reads the configuration again. One with faults changes nothing, and all of them are said.
-    fn reload(&mut self) -> Result<Vec<Value>, Vec<Value>> {
-        self.notify.reloading();
-        let reloaded = self.reread();
-        let (line, answer) = match reloaded {
-            Ok(remarks) => {
-                tell_remarks(&self.journal, &remarks);
-                let remarks = objects(&remarks, Level::Warning);
-                (Line::new(Priority::Notice, 1, "the configuration was read again"), Ok(remarks))
-            }
-            Err(report) => {
-                let text = report.to_text("reload", Level::Error);
-                let text = format!("the configuration is refused, the one before stays\n{}", text.trim_end());
-                (Line::new(Priority::Error, 0, text), Err(report.to_json("gatepostd", Level::Error)))
-            }
-        };
-        self.journal.write(&line.with("generation", self.generation.0));
-        self.notify.ready(&self.words());
-        answer
-    }
-
-    fn reread(&mut self) -> Result<Vec<Report>, Report> {
-        let ground = Ground::read(&self.common);
-        let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(unknown_fault))?;
-        let mut findings = ground.examined();
-        let mut remarks = std::mem::take(&mut findings.remarks);
-        findings.wrong.extend(self.needs_restart(&ground));
-        findings.refusal().map_or(Ok(()), Err)?;
-        remarks.extend(self.comes_with_restart(&ground));
-        made::fronts_directories(&ground)?;
-        let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
-        let before = self.put_in_force(ground, sockets);
-        // Of two reloads one upon the other, what the front had taken is what was before both.
-        self.before.get_or_insert(before);
-        Ok(remarks)
-    }
-
-    /// What was in force until now.
-    fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
-        self.journal.follow(ground.config.log_level, ground.config.log_format);
-        let before =
-            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
-        self.generation = Generation(self.generation.0.wrapping_add(1));
-        for role in Role::ALL {
-            self.configure(role);
-        }
-        before
-    }
-
-    /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.
-    fn needs_restart(&self, ground: &Ground) -> Option<Report> {
-        let refused = |key, cause| Report::new(Exit::CONFIG, key, cause).mend("restart the daemon");
-        if ground.accounts != self.ground.accounts {
-            return Some(refused(
-                "run_as, trusted_user",
-                "keeper or front would run as another account than now",
-            ));
-        }
-        let is_moved = ground.config.queue.directory != self.ground.config.queue.directory;
-        is_moved.then(|| {
-            refused("queue.directory", "mail that waits where it is now would be left there: empty it first")
-        })
-    }
-
-    /// What was made at the start stays where it is.
-    fn comes_with_restart(&self, ground: &Ground) -> Vec<Report> {
-        let (now, then) = (&self.ground.config, &ground.config);
-        let moved = [
-            ("control_socket", now.control_socket != then.control_socket),
-            ("pid_file", now.pid_file != then.pid_file),
-            ("queue.directory", now.queue != then.queue),
-            ("delivery.maildirs", now.delivery != then.delivery),
-        ];
-        let moved = moved.into_iter().filter(|(_, is_moved)| *is_moved);
-        moved
-            .map(|(key, _)| {
-                let cause = "it stays where it is until the daemon is started again";
-                Report::new(Exit::CONFIG, key, cause).mend("restart the daemon")
-            })
-            .collect()
     }
 
     fn status(&self) -> Value {
@@ -509,25 +434,6 @@ impl Daemon {
         self.sockets.remove(self.ground.own_trust());
         self.journal.write(&Line::new(Priority::Notice, 1, "ended"));
     }
-}
-
-fn tell_remarks(journal: &Journal, remarks: &[Report]) {
-    for remark in remarks {
-        let text = format!("{}: {}", remark.subject(), remark.cause());
-        journal.write(&Line::new(Priority::Warning, 8, text));
-    }
-}
-
-fn objects(reports: &[Report], level: Level) -> Vec<Value> {
-    reports.iter().flat_map(|report| report.to_json("gatepostd", level)).collect()
-}
-
-fn all(reports: Vec<Report>) -> Report {
-    reports.into_iter().reduce(Report::and).unwrap_or_else(unknown_fault)
-}
-
-fn unknown_fault() -> Report {
-    Report::plain(Exit::SOFTWARE, "something is wrong, and nothing says what")
 }
 
 /// Below a second, so that its nanoseconds are all of it.

@@ -202,7 +202,10 @@ fn not_served(config: &Config) -> Vec<Report> {
     let named = config.host_name.clone().or_else(|| "host.invalid".parse().ok());
     let config = Config { host_name: named, ..config.clone() };
     let keeper = keeper::Settings::of(&config).err();
-    keeper.map(|error| Report::new(Exit::CONFIG, "auth.realm", error)).into_iter().collect()
+    let many = (config.listen.len() > MOST_LISTENERS)
+        .then(|| Report::new(Exit::CONFIG, "listen", format_args!("more than {MOST_LISTENERS} blocks")));
+    let keeper = keeper.map(|error| Report::new(Exit::CONFIG, "auth.realm", error));
+    keeper.into_iter().chain(many).collect()
 }
 
 /// By whom this program was started.
@@ -244,7 +247,9 @@ fn all_of(path: &Path, trust: &Trust) -> Findings {
 }
 
 /// It goes to keeper and front in one message.
-const MOST_OCTETS: u64 = wire::MAX_MESSAGE as u64 - 4096;
+const MOST_OCTETS: u64 = wire::MAX_MESSAGE as u64 - 8192;
+/// With it go the numbers of its listeners.
+const MOST_LISTENERS: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 //! | `worker`, `role` | a process as the opener holds it, and as it is itself |
 //! | `open`, `listen`, `made` | what is opened and made for others, and only for whom it belongs to |
 //! | `control`, `client` | the control socket, from both ends |
+//! | `sessions`, `held` | lists of sessions and of who is held back: their JSON and their tables |
 //! | `check`, `explain`, `queue` | what is asked of files, whether or not the daemon runs |
 //! | `journal`, `lines` | the log, and what stands in it |
 //!
@@ -20,6 +21,7 @@ mod control;
 mod daemon;
 mod explain;
 mod ground;
+mod held;
 mod journal;
 mod lines;
 mod listen;
@@ -29,6 +31,7 @@ mod open;
 mod options;
 mod queue;
 mod role;
+mod sessions;
 mod signals;
 mod supervise;
 mod version;
@@ -40,13 +43,15 @@ use cli::options::{Parsed, parse};
 use cli::{Exit, Io, Report};
 use safefile::Uid;
 
-use crate::options::{Command, Options, QueueCommand};
+use crate::options::{Command, Options, QueueCommand, ThrottleCommand};
 use crate::role::Start;
 
 pub use options::command;
 
 /// The program.
 pub fn main() -> ExitCode {
+    // Without /proc none of the other processes can be started, and that is said where they are.
+    let _ = safefile::close_inherited();
     cli::run("gatepostd", run)
 }
 
@@ -67,6 +72,13 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
         Some(Command::Check) => check::run(&options.common, io),
         Some(Command::Explain(mail)) => explain::run(&options.common, mail, io),
         Some(Command::Status(reaching)) => client::status(&options.common, reaching, io),
+        Some(Command::Sessions(reaching)) => sessions::list(&options.common, reaching, io),
+        Some(Command::Throttle(ThrottleCommand::List { all, reaching })) => {
+            held::list(&options.common, reaching, *all, io)
+        }
+        Some(Command::Throttle(ThrottleCommand::Clear { whom, reaching, .. })) => {
+            held::clear(&options.common, reaching, whom.as_deref(), io)
+        }
         Some(Command::Queue(QueueCommand::List)) => queue::list(&options.common, io),
         Some(Command::Reload(reaching)) => client::reload(&options.common, reaching, io),
     }

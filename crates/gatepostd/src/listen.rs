@@ -11,38 +11,68 @@ use config::{Address, Endpoint, Listener};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
 use safefile::{Kind, SafeDir, Trust};
+use wire::ListenerId;
 
 /// One for each `[[listen]]`, in its order.
 #[derive(Debug, Default)]
-pub(crate) struct Sockets(Vec<(Endpoint, OwnedFd)>);
+pub(crate) struct Sockets {
+    open: Vec<Open>,
+    /// How many there ever were: no number is given twice.
+    given: u32,
+}
+
+#[derive(Debug)]
+struct Open {
+    endpoint: Endpoint,
+    id: ListenerId,
+    socket: OwnedFd,
+}
 
 impl Sockets {
     /// The sockets of another configuration: what was open already stays open, the rest is opened. Either all of them, or
     /// every trouble there is.
+    ///
+    /// A block keeps its number as long as it is listened at the same place, so that a session that came by it finds what it
+    /// says now, and never what another block says.
     pub(crate) fn following(&self, listeners: &[Listener], trust: &Trust) -> Result<Self, Vec<Report>> {
-        let (mut sockets, mut troubles) = (Vec::new(), Vec::new());
+        let (mut sockets, mut troubles) = (Self { open: Vec::new(), given: self.given }, Vec::new());
         for listener in listeners {
-            match self.socket(&listener.endpoint, trust) {
-                Ok(socket) => sockets.push((listener.endpoint.clone(), socket)),
+            let endpoint = listener.endpoint.clone();
+            match self.socket(&endpoint, trust) {
+                Ok(socket) => {
+                    let id = self.id_of(&endpoint, &sockets).unwrap_or_else(|| sockets.next_id());
+                    sockets.open.push(Open { endpoint, id, socket });
+                }
                 Err(report) => troubles.push(report),
             }
         }
-        if troubles.is_empty() { Ok(Self(sockets)) } else { Err(troubles) }
+        if troubles.is_empty() { Ok(sockets) } else { Err(troubles) }
     }
 
-    /// In the order of the configuration, each by a descriptor.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().map(|(_, socket)| socket.as_fd())
+    /// In the order of the configuration, each by its number and a descriptor.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ListenerId, BorrowedFd<'_>)> {
+        self.open.iter().map(|open| (open.id, open.socket.as_fd()))
     }
 
     /// Where they really are: a port that was 0 is known now.
     pub(crate) fn places(&self) -> Vec<String> {
-        self.0.iter().map(|(endpoint, socket)| place(endpoint, socket)).collect()
+        self.open.iter().map(|open| place(&open.endpoint, &open.socket)).collect()
+    }
+
+    /// The number that an endpoint has had, unless another block has it already: two may name one port of 0.
+    fn id_of(&self, endpoint: &Endpoint, taken: &Self) -> Option<ListenerId> {
+        let is_free = |id: ListenerId| taken.open.iter().all(|open| open.id != id);
+        self.open.iter().find(|open| open.endpoint == *endpoint && is_free(open.id)).map(|open| open.id)
+    }
+
+    fn next_id(&mut self) -> ListenerId {
+        self.given = self.given.wrapping_add(1);
+        ListenerId(self.given)
     }
 
     /// Takes the names of unix sockets away, at the end.
     pub(crate) fn remove(&self, trust: &Trust) {
-        for path in self.0.iter().filter_map(|(endpoint, _)| endpoint.socket()) {
+        for path in self.open.iter().filter_map(|open| open.endpoint.socket()) {
             let Ok((directory, name)) = parts(path) else { continue };
             // What stays is taken away by the next start.
             let _ = SafeDir::open(directory, Kind::Configuration, trust).map(|it| it.remove(name));
@@ -50,9 +80,9 @@ impl Sockets {
     }
 
     fn socket(&self, endpoint: &Endpoint, trust: &Trust) -> Result<OwnedFd, Report> {
-        let known = self.0.iter().find(|(known, _)| known == endpoint);
+        let known = self.open.iter().find(|open| open.endpoint == *endpoint);
         let socket = match (known, endpoint) {
-            (Some((_, socket)), _) => socket.try_clone(),
+            (Some(open), _) => open.socket.try_clone(),
             (None, Endpoint::Tcp { address, port }) => tcp(*address, *port),
             (None, Endpoint::Unix(path)) => return unix(path, trust),
         };
@@ -131,6 +161,25 @@ mod tests {
 
     fn listeners(text: &str) -> Vec<Listener> {
         Config::parse("/x".as_ref(), text.as_bytes(), &HostAccounts).unwrap().listen
+    }
+
+    #[test]
+    fn a_block_keeps_its_number_wherever_it_stands_and_nobody_else_gets_it() {
+        let dir = ::tests::scratch::dir();
+        let trust = Trust::root().caller(Uid::effective());
+        let socket = |name: &str| {
+            format!("[[listen]]\nsocket = \"{}/{name}\"\nname = \"{name}\"\n", dir.path().display())
+        };
+        let following = |before: &Sockets, text: &str| before.following(&listeners(text), &trust).unwrap();
+        let numbers = |sockets: &Sockets| sockets.iter().map(|(id, _)| id.0).collect::<Vec<_>>();
+        let (one, two, three) = (socket("one"), socket("two"), socket("three"));
+        let first = following(&Sockets::default(), &format!("{one}{two}"));
+        assert_eq!(numbers(&first), [1, 2]);
+        let turned = following(&first, &format!("{three}{two}{one}"));
+        assert_eq!(numbers(&turned), [3, 2, 1]);
+        let less = following(&turned, &two);
+        drop((first, turned));
+        assert_eq!(numbers(&following(&less, &format!("{one}{two}"))), [4, 2], "it was away");
     }
 
     #[test]

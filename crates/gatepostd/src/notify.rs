@@ -31,6 +31,11 @@ impl Notify {
         self.tell(&format!("READY=1\nMAINPID={}\nSTATUS={status}\n", std::process::id()));
     }
 
+    /// What it shows from now on.
+    pub(crate) fn status(&self, status: &str) {
+        self.tell(&format!("STATUS={status}\n"));
+    }
+
     /// Before the configuration is read again; [`Notify::ready`] follows.
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);

@@ -65,6 +65,14 @@ pub(crate) enum Command {
     Explain(Explaining),
     /// Say how the running daemon is: its processes, since when they run, how often they were restarted
     Status(Reaching),
+    /// List the SMTP sessions of the running daemon: since when, from where, over what, who has logged in, what they do
+    ///
+    /// One line for each, in the order of their numbers, which are those of the log (session=). STATE is beginning, ready,
+    /// auth, mail (a sender was named) or data (a message comes in); MAILS counts the messages that were accepted.
+    Sessions(Reaching),
+    /// See whom the running daemon holds back because of failed logins, and let him go
+    #[command(subcommand)]
+    Throttle(ThrottleCommand),
     /// Look at the queue, whether or not the daemon runs
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -72,10 +80,40 @@ pub(crate) enum Command {
     Reload(Reaching),
 }
 
+/// What is to be seen and done of who is held back.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ThrottleCommand {
+    /// Say who is held back: networks (/32 and /24, /64 and /48) and identities, how many failures count, and until when
+    ///
+    /// Failures fade, so their numbers have fractions. An identity need not exist: it is what somebody called himself. It is
+    /// slow for networks from which it has never logged in, and for no other; a network that is refused may not try at all.
+    List {
+        /// Also those against whom something counts, and who are not held back yet
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        reaching: Reaching,
+    },
+    /// Forget the failures of an identity or a network, or all of them
+    #[command(
+        after_help = "Exit status: 0 they are forgotten, or there were none; 64 wrong usage; 69 the daemon does not run"
+    )]
+    Clear {
+        /// Identity (alice, alice@example.org), address, /24 or /48; a /24 or /48 stands for its addresses too
+        #[arg(value_name = "IDENTITY|NETWORK", required_unless_present = "all", conflicts_with = "all")]
+        whom: Option<String>,
+        /// All failures of everybody
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        reaching: Reaching,
+    },
+}
+
 /// What is to be seen of the queue.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum QueueCommand {
-    /// Say for each message that waits: its name, size, since when, from whom and to whom
+    /// Say for each message that waits: its name, size, age, from whom and to whom, and why it was not delivered last time
     List,
 }
 
@@ -152,6 +190,12 @@ mod tests {
         assert!(parsed("--verbose").is_err() && parsed("-V --verbose").unwrap().verbose);
         assert!(parsed("--role keeper").is_err());
         assert_eq!(parsed("--role keeper --log text:9:dated --trusted 1").unwrap().role, Some(Role::Keeper));
+        assert!(parsed("throttle clear").is_err() && parsed("throttle clear x --all").is_err());
+        let clear = parsed("throttle clear 192.0.2.0/24 --control /run/x").unwrap();
+        assert!(matches!(
+            clear.command,
+            Some(Command::Throttle(ThrottleCommand::Clear { whom: Some(_), .. }))
+        ));
         let help = command().render_long_help().to_string();
         assert!(!help.contains("--role") && help.contains("three processes"), "{help}");
     }

@@ -1,6 +1,7 @@
 //! `gatepostd queue list`: what waits, read from the queue itself.
 
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use cli::options::Common;
 use cli::{Exit, Format, Io, Report, printable};
@@ -8,7 +9,9 @@ use front::queue::{Destination, Spool};
 use safefile::display_path;
 use serde_json::{Value, json};
 
+use crate::client::{time, word};
 use crate::ground::Ground;
+use crate::sessions::moment;
 
 /// Shows every message.
 pub(crate) fn list(common: &Common, io: &mut Io) -> Result<Exit, Report> {
@@ -43,13 +46,17 @@ fn message(spool: &Spool, id: &str) -> io::Result<Value> {
             "done": spool.is_done(id, number)?,
         }))
     });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let last = spool.last_try(id).map(|last| json!({"at": last.at, "words": last.words.trim_end()}));
     Ok(json!({
         "id": id,
         "at": stored.envelope.at,
+        "age": now.saturating_sub(stored.envelope.at),
         "size": stored.file.len().saturating_sub(stored.begins),
         "from": stored.envelope.from.to_string(),
         "login": stored.envelope.login,
         "recipients": recipients.collect::<io::Result<Vec<_>>>()?,
+        "last": last,
     }))
 }
 
@@ -57,17 +64,27 @@ fn show(message: &Value, io: &mut Io) -> Result<(), Report> {
     if io.format() == Format::Json {
         return io.out().json(message);
     }
-    let word = |value: &Value| value.as_str().unwrap_or("").to_owned();
-    let line =
-        format!("{}  {} octets  from {}", word(&message["id"]), message["size"], word(&message["from"]));
+    let line = format!(
+        "{}  {} octets  {} old  from {}",
+        word(&message["id"]),
+        message["size"],
+        time(&message["age"]),
+        word(&message["from"])
+    );
     io.out().line(printable::lines(&line))?;
     for recipient in message["recipients"].as_array().into_iter().flatten() {
         let state = match (recipient["done"].as_bool(), recipient["local"].as_bool()) {
-            (Some(true), _) => "delivered",
+            (Some(true), _) => "done",
             (_, Some(true)) => "waits for its Maildir",
             _ => "waits for another host",
         };
         io.out().line(printable::lines(&format!("    to {}: {state}", word(&recipient["to"]))))?;
+    }
+    if let Some(at) = message["last"]["at"].as_u64() {
+        let words = word(&message["last"]["words"]).lines().filter(|line| !line.is_empty());
+        for words in words {
+            io.out().line(printable::lines(&format!("    tried at {}: {words}", moment(at))))?;
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use cli::{Exit, Report};
 use config::Owner;
 use keeper::run::Observer;
 use nix::sys::signal::SigSet;
+use nix::unistd::setsid;
 use safefile::{Account, Passage, Trust, Uid};
 
 use crate::journal::{Journal, Line, Priority, Style};
@@ -70,6 +71,9 @@ pub(crate) struct Start {
 /// Is one of them, until the opener says that it is enough.
 pub(crate) fn run(start: Start) -> Result<Exit, Report> {
     let journal = Journal::new(start.role.process(), start.style);
+    // What somebody types at our terminal is for the opener to pass on; and who has a terminal as his own may type into it
+    // (TIOCSTI), which the front must not do at root's.
+    let _ = setsid();
     // The opener reads its signals from a descriptor, and a mask is inherited.
     let _ = SigSet::empty().thread_set_mask();
     let passage = io::stdin().as_fd().try_clone_to_owned().map(Passage::of);

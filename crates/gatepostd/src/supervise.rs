@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Left(Role),
     /// It cannot do with the configuration.
     Refused(Role),
+    /// Keeper and front have lost their connection to each other.
+    Alone,
     /// Somebody wants the daemon to end.
     Stop,
 }
@@ -117,6 +119,7 @@ impl Supervisor {
             // Who has worked before goes on with what is right.
             Event::Refused(_) if self.was_ready || self.stopping.is_some() => Vec::new(),
             Event::Refused(role) => self.stop(Ending::NeverReady(role), now),
+            Event::Alone => self.connect(),
             Event::Stop if self.stopping.is_some() => self.kill_all(),
             Event::Stop => self.stop(Ending::Wanted, now),
         }
@@ -165,6 +168,11 @@ impl Supervisor {
         if self.stopping.is_some() {
             return vec![Action::ShutDown(role)];
         }
+        self.connect()
+    }
+
+    /// Where one of them is missing, its start will.
+    fn connect(&self) -> Vec<Action> {
         let are_both_up = Role::ALL.iter().all(|role| self.up(*role).is_some());
         are_both_up.then_some(Action::Connect).into_iter().collect()
     }
@@ -333,6 +341,17 @@ mod tests {
             assert_eq!(it.on(Event::Ready(role)), []);
             assert_eq!((it.supervisor.restarts(role), it.supervisor.restarts(other)), (1, 0));
         }
+    }
+
+    #[test]
+    fn who_lost_the_other_is_connected_anew_unless_the_other_is_gone() {
+        let mut it = Rehearsal::started();
+        assert_eq!(it.on(Event::Alone), [Action::Connect]);
+        it.on(Event::Left(Keeper));
+        assert_eq!(it.on(Event::Alone), []);
+        assert_eq!(it.after(FIRST_REST), [Action::Start(Keeper)]);
+        assert_eq!(it.on(Event::Alone), []);
+        assert_eq!(it.on(Event::Up(Keeper)), [Action::Connect]);
     }
 
     #[test]

@@ -57,9 +57,7 @@ impl Worker {
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(theirs.as_fd().try_clone_to_owned()?))
-            .stdout(Stdio::null())
-            // What somebody types at our terminal is for us to pass on.
-            .process_group(0);
+            .stdout(Stdio::null());
         if let Some(account) = account {
             let group = account.group.ok_or_else(|| io::Error::other("the account has no group"))?;
             // Whoever is made another user by root loses root's other groups too (setgroups).

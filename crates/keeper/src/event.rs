@@ -96,6 +96,17 @@ pub struct AuthResult {
     pub outcome: Outcome,
     /// Why it failed, where the exchange itself has.
     pub failure: Option<Failure>,
+    /// What the client had proved when it gave up.
+    pub proof: Proof,
+}
+
+/// What a client had proved when it gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing.
+    None,
+    /// That it has the secret: it gave up behind a proof that was right.
+    Right,
 }
 
 /// How a login ended, in one word.

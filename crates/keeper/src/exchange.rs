@@ -2,17 +2,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use credential::{Identity, Mechanism, MechanismSet, Occasion};
 use sasl::Entropy;
 use sasl::server::{self, AwaitRecord, AwaitResponse, Failure, Principal, Step};
-use wire::{Channel, Class, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
+use wire::{
+    Channel, Class, ExchangeId, Finding as Found, ListenerId, Login, Question, SecretOctets, SessionId,
+    ToFront, ToKeeper,
+};
 use zeroize::Zeroizing;
 
+use crate::attempt::{Attempt, anonymous, told_as};
 use crate::check::{Check, Checked, Finding, Work, password_of};
-use crate::event::{AuthResult, Event, Outcome};
+use crate::event::{AuthResult, Event, Outcome, Proof};
+use crate::inquiry;
 use crate::lately::Lately;
 use crate::line::Line;
 use crate::nearest::{self, Nearest};
@@ -51,19 +55,6 @@ pub enum Effect {
     Renew(Box<Renewal>),
     /// Log this.
     Tell(Event),
-}
-
-/// One login that somebody has begun.
-#[derive(Clone)]
-struct Attempt {
-    number: u64,
-    session: SessionId,
-    client: Option<IpAddr>,
-    mechanism: String,
-    known: Option<Mechanism>,
-    /// What the listener goes by.
-    settings: Option<Arc<server::Settings>>,
-    identity: Option<Identity>,
 }
 
 /// What a session waits for.
@@ -113,12 +104,14 @@ impl<R: Records> Keeper<R> {
     pub fn handle(&mut self, message: ToKeeper, now: &Now, entropy: Entropy) {
         match message {
             ToKeeper::Offer { request, listener, channel } => self.offer(request, listener, &channel, now),
-            ToKeeper::Begin { session, listener, channel, client, mechanism, initial } => {
-                let attempt = self.attempt(session, listener, client, &mechanism);
+            ToKeeper::Begin { exchange, listener, channel, client, mechanism, initial } => {
+                let attempt = self.attempt(exchange, listener, client, &mechanism);
                 self.begin(attempt, &channel, initial.as_ref(), now, entropy);
             }
-            ToKeeper::Respond { session, octets } => self.respond(session, &octets, now),
-            ToKeeper::Cancel { session } => self.cancel(session),
+            ToKeeper::Respond { exchange, octets } => self.respond(exchange, &octets, now),
+            ToKeeper::Cancel { exchange } if self.is_current(exchange) => self.cancel(exchange.session),
+            // Another one has taken its place, and it was told of.
+            ToKeeper::Cancel { .. } => {}
         }
     }
 
@@ -127,13 +120,10 @@ impl<R: Records> Keeper<R> {
         if let Some(attempt) = self.running.remove(&checked.number) {
             let step = self.result(&attempt, checked, now);
             if self.is_awaited(&attempt) {
-                self.sessions.remove(&attempt.session);
+                self.sessions.remove(&attempt.exchange.session);
                 self.advance(attempt, step, now);
-            } else if let Some(Step::Failed(failure)) = step
-                && failure.class() == server::Class::Refused
-            {
-                // Who hangs up before he is told has guessed all the same.
-                self.pace.failed(attempt.client, attempt.identity.as_ref(), now.instant);
+            } else {
+                self.found_too_late(&attempt, step, now);
             }
         }
         self.start_checks(now);
@@ -153,6 +143,11 @@ impl<R: Records> Keeper<R> {
         self.shelf.forget_attention();
         self.attend(now);
         self.send(ToFront::OffersChanged);
+    }
+
+    /// Somebody who administers the daemon asks.
+    pub fn inquire(&mut self, question: &Question, now: &Now) -> Found {
+        inquiry::answer(&mut self.pace, &self.settings.realm, question, now.instant)
     }
 
     /// The front is gone, and all its sessions with it.
@@ -190,7 +185,7 @@ impl<R: Records> Keeper<R> {
 
     fn attempt(
         &mut self,
-        session: SessionId,
+        exchange: ExchangeId,
         listener: ListenerId,
         client: Option<IpAddr>,
         mechanism: &str,
@@ -201,7 +196,7 @@ impl<R: Records> Keeper<R> {
         let shown = || mechanism.chars().filter(char::is_ascii_graphic).take(Mechanism::MAX_NAME).collect();
         Attempt {
             number: self.attempts,
-            session,
+            exchange,
             client: client.map(|client| client.to_canonical()),
             mechanism: known.map_or_else(shown, |known| known.to_string()),
             known,
@@ -218,14 +213,16 @@ impl<R: Records> Keeper<R> {
         now: &Now,
         entropy: Entropy,
     ) {
-        self.cancel(attempt.session);
+        self.cancel(attempt.exchange.session);
         if self.pace.admit_client(attempt.client, now.instant) == Admission::Later {
             return self.later(&attempt, now);
         }
         if !self.attend(now) || self.sessions.len() >= self.settings.bounds.exchanges {
             return self.temporary(&attempt);
         }
-        let (Some(mechanism), Some(settings)) = (attempt.known, &attempt.settings) else {
+        // A session may outlive the block that it came by: it is not for us to guess what would be offered there.
+        let Some(settings) = &attempt.settings else { return self.temporary(&attempt) };
+        let Some(mechanism) = attempt.known else {
             return self.refuse(&attempt, Class::NotOffered, Outcome::NotOffered, 0);
         };
         let initial = initial.map(SecretOctets::expose);
@@ -233,8 +230,12 @@ impl<R: Records> Keeper<R> {
         self.advance(attempt, Some(step), now);
     }
 
-    fn respond(&mut self, session: SessionId, octets: &SecretOctets, now: &Now) {
-        match self.sessions.remove(&session) {
+    fn respond(&mut self, exchange: ExchangeId, octets: &SecretOctets, now: &Now) {
+        if !self.is_current(exchange) {
+            // Its exchange has ended in the meantime, and it has been told so.
+            return;
+        }
+        match self.sessions.remove(&exchange.session) {
             Some(Session { attempt, state: State::Response(waiting) })
                 if attempt.proves_later() && !waiting.is_last() && !self.is_admitted(&attempt, now) =>
             {
@@ -249,9 +250,12 @@ impl<R: Records> Keeper<R> {
             }
             // Nobody has asked it anything.
             Some(Session { attempt, state: State::Checking }) => self.malformed(&attempt),
-            // Its exchange has ended in the meantime, and it has been told so.
             None => {}
         }
+    }
+
+    fn is_current(&self, exchange: ExchangeId) -> bool {
+        self.sessions.get(&exchange.session).is_some_and(|it| it.attempt.exchange == exchange)
     }
 
     /// Whether a proof is looked at now. Who has not said yet who it is brings none.
@@ -261,8 +265,36 @@ impl<R: Records> Keeper<R> {
     }
 
     fn cancel(&mut self, session: SessionId) {
-        if let Some(Session { attempt, .. }) = self.sessions.remove(&session) {
-            self.tell_result(&attempt, Outcome::Cancelled);
+        match self.sessions.remove(&session) {
+            // What comes of its check is told when that is done, whoever is there to hear it.
+            Some(Session { attempt, state: State::Checking })
+                if self.running.contains_key(&attempt.number) => {}
+            Some(Session { attempt, state: State::Response(waiting) }) if waiting.is_last() => {
+                self.given_up(&attempt, Proof::Right);
+            }
+            Some(Session { attempt, .. }) => self.given_up(&attempt, Proof::None),
+            None => {}
+        }
+    }
+
+    /// The client gave up. Whoever does that behind a right proof has not logged in, and knows the password.
+    fn given_up(&mut self, attempt: &Attempt, proof: Proof) {
+        self.tell(Event::Auth(AuthResult { proof, ..attempt.result(Outcome::Cancelled, None) }));
+    }
+
+    /// What came of a check when its client was gone: who hangs up before he is told has guessed all the same.
+    fn found_too_late(&mut self, attempt: &Attempt, step: Option<Step>, now: &Now) {
+        match step {
+            Some(Step::Done(_)) => self.given_up(attempt, Proof::Right),
+            Some(Step::Challenge { next, .. }) if next.is_last() => self.given_up(attempt, Proof::Right),
+            Some(Step::Failed(failure)) => {
+                let (class, outcome) = told_as(&failure);
+                if class == Class::Refused {
+                    self.pace.failed(attempt.client, attempt.identity.as_ref(), now.instant);
+                }
+                self.tell(Event::Auth(attempt.result(outcome, Some(failure))));
+            }
+            _ => self.given_up(attempt, Proof::None),
         }
     }
 
@@ -290,9 +322,9 @@ impl<R: Records> Keeper<R> {
     }
 
     fn challenge(&mut self, attempt: Attempt, octets: Vec<u8>, next: AwaitResponse) {
-        let session = attempt.session;
-        self.sessions.insert(session, Session { attempt, state: State::Response(next) });
-        self.send(ToFront::Challenge { session, octets });
+        let exchange = attempt.exchange;
+        self.sessions.insert(exchange.session, Session { attempt, state: State::Response(next) });
+        self.send(ToFront::Challenge { exchange, octets });
     }
 
     /// Answers a look-up; `None` where the exchange has ended by it, or has to wait for a check.
@@ -331,7 +363,7 @@ impl<R: Records> Keeper<R> {
 
     fn queue(&mut self, attempt: Attempt, work: Work, now: &Now) {
         let session = Session { attempt: attempt.clone(), state: State::Checking };
-        self.sessions.insert(attempt.session, session);
+        self.sessions.insert(attempt.exchange.session, session);
         let lane = attempt.client.map(wide);
         let waiting = Waiting { attempt, work, since: now.instant };
         if let Some(out) = self.line.join(lane, waiting) {
@@ -354,14 +386,14 @@ impl<R: Records> Keeper<R> {
     }
 
     fn is_awaited(&self, attempt: &Attempt) -> bool {
-        let session = self.sessions.get(&attempt.session);
+        let session = self.sessions.get(&attempt.exchange.session);
         session.is_some_and(|it| it.attempt.number == attempt.number)
     }
 
     /// A check that is waited for in vain.
     fn give_up(&mut self, attempt: &Attempt) {
         if self.is_awaited(attempt) {
-            self.sessions.remove(&attempt.session);
+            self.sessions.remove(&attempt.exchange.session);
             self.temporary(attempt);
         }
     }
@@ -387,7 +419,7 @@ impl<R: Records> Keeper<R> {
     }
 
     fn done(&mut self, attempt: &Attempt, outcome: server::Outcome, now: &Now) {
-        let session = attempt.session;
+        let exchange = attempt.exchange;
         let login = match &outcome.principal {
             Principal::Anonymous { .. } => anonymous(outcome.mechanism),
             Principal::User(identity) => {
@@ -398,7 +430,7 @@ impl<R: Records> Keeper<R> {
                         authorization: wish,
                         ..attempt.result(Outcome::NotPermitted, None)
                     }));
-                    return self.send(ToFront::Refused { session, class: Class::Refused, hold_ms: 0 });
+                    return self.send(ToFront::Refused { exchange, class: Class::Refused, hold_ms: 0 });
                 };
                 self.pace.logged_in(attempt.client, identity, now.day());
                 Login {
@@ -417,23 +449,18 @@ impl<R: Records> Keeper<R> {
         let other = Some(&login.authorization).filter(|it| **it != login.authentication).cloned();
         let result = attempt.result(Outcome::Ok, None);
         self.tell(Event::Auth(AuthResult { authorization: other, ssf: login.ssf, ..result }));
-        self.send(ToFront::LoggedIn { session, login });
+        self.send(ToFront::LoggedIn { exchange, login });
     }
 
     fn failed(&mut self, attempt: &Attempt, failure: Failure, now: &Now) {
-        let (class, outcome) = match failure.class() {
-            server::Class::Malformed => (Class::Malformed, Outcome::Malformed),
-            server::Class::NotOffered => (Class::NotOffered, Outcome::NotOffered),
-            server::Class::Temporary => (Class::Temporary, Outcome::Temporary),
-            server::Class::Refused => (Class::Refused, Outcome::Refused),
-        };
+        let (class, outcome) = told_as(&failure);
         let hold = match class {
             Class::Refused => {
                 milliseconds(self.pace.failed(attempt.client, attempt.identity.as_ref(), now.instant))
             }
             _ => 0,
         };
-        self.send(ToFront::Refused { session: attempt.session, class, hold_ms: hold });
+        self.send(ToFront::Refused { exchange: attempt.exchange, class, hold_ms: hold });
         let nearest = self.nearest_to(attempt, class, now).filter(|_| failure == Failure::NoSuchUser);
         self.tell(Event::Auth(AuthResult { nearest, ..attempt.result(outcome, Some(failure)) }));
     }
@@ -465,7 +492,7 @@ impl<R: Records> Keeper<R> {
     /// Refuses before the exchange itself has said anything.
     fn refuse(&mut self, attempt: &Attempt, class: Class, outcome: Outcome, hold: u32) {
         self.tell_result(attempt, outcome);
-        self.send(ToFront::Refused { session: attempt.session, class, hold_ms: hold });
+        self.send(ToFront::Refused { exchange: attempt.exchange, class, hold_ms: hold });
     }
 
     /// Looks at the store; whether it may be used.
@@ -489,39 +516,6 @@ impl<R: Records> Keeper<R> {
 
     fn send(&mut self, message: ToFront) {
         self.effects.push_back(Effect::Send(message));
-    }
-}
-
-impl Attempt {
-    /// Whether the client says who it is first, and proves it with a later message. Until then it takes nobody's place:
-    /// whoever only says names would keep their owners out.
-    fn proves_later(&self) -> bool {
-        matches!(self.known, Some(Mechanism::Scram(_) | Mechanism::ScramPlus(_)))
-    }
-
-    fn result(&self, outcome: Outcome, failure: Option<Failure>) -> AuthResult {
-        AuthResult {
-            session: self.session,
-            client: self.client,
-            mechanism: self.mechanism.clone(),
-            identity: self.identity.clone(),
-            authorization: None,
-            nearest: None,
-            ssf: 0,
-            outcome,
-            failure,
-        }
-    }
-}
-
-fn anonymous(mechanism: Mechanism) -> Login {
-    Login {
-        authentication: "anonymous".to_owned(),
-        authorization: "anonymous".to_owned(),
-        mechanism: mechanism.to_string(),
-        ssf: 0,
-        layer: None,
-        is_somebody: false,
     }
 }
 

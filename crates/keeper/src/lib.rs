@@ -6,19 +6,22 @@
 //!
 //! | in here | what |
 //! | --- | --- |
-//! | `exchange` | [`Keeper`]: exchanges by session, each step of theirs driven |
+//! | `exchange`, `attempt` | [`Keeper`]: exchanges by session, each step of theirs driven |
 //! | `shelf` | the store, whose path is walked again at most once a second; its decoys |
 //! | `check`, `line`, `lately` | passwords that take time and memory to check: in a fair line, and recognised when they were right lately |
 //! | `pace` | against guessing |
 //! | `renewal` | a record that is brought to the policy after a good login |
 //! | `proxy` | who may act for whom |
 //! | `nearest` | whom somebody may have meant |
+//! | `inquiry` | what whoever administers the daemon may ask |
 //!
 //! Absent: SMTP, TLS, the network, and any word by which the front could ask for a record.
 
+mod attempt;
 mod check;
 pub mod event;
 mod exchange;
+mod inquiry;
 mod lately;
 mod line;
 mod nearest;
@@ -35,7 +38,7 @@ mod tickets;
 mod workers;
 
 pub use check::{Check, Checked};
-pub use event::{AuthResult, Event, Outcome};
+pub use event::{AuthResult, Event, Outcome, Proof};
 pub use exchange::{Effect, Keeper};
 pub use now::Now;
 pub use renewal::{Renewal, Renewed};

@@ -10,7 +10,7 @@
 //! guesses costs no memory, cannot choose what he collides with, and cannot tell which names exist. A table that is full
 //! forgets whom it counted least. Nothing is counted but that there was a failure: no password leaves a trace.
 //!
-//! Pure: the time and the key are passed in.
+//! What stands in the tables, and how it is taken out by hand: `held`. Pure: the time and the key are passed in.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use credential::Identity;
 
 mod counts;
 mod hash;
+mod held;
 mod places;
 mod slots;
 
@@ -41,9 +42,9 @@ pub enum Admission {
 pub struct Pace {
     throttle: Throttle,
     key: PaceKey,
-    addresses: Counts,
-    networks: Counts,
-    identities: Counts,
+    addresses: Counts<IpAddr>,
+    networks: Counts<IpAddr>,
+    identities: Counts<Box<str>>,
     slots: Slots,
     places: Places,
     /// The beginning of this process's time.
@@ -53,11 +54,11 @@ pub struct Pace {
 impl Pace {
     /// Nothing has happened yet but what the places say.
     pub fn new(throttle: Throttle, key: PaceKey, places: Places, epoch: Instant) -> Self {
-        let counts = || Counts::new(half_life(&throttle));
+        let half_life = half_life(&throttle);
         Self {
-            addresses: counts(),
-            networks: counts(),
-            identities: counts(),
+            addresses: Counts::new(half_life),
+            networks: Counts::new(half_life),
+            identities: Counts::new(half_life),
             slots: Slots::default(),
             throttle,
             key,
@@ -68,9 +69,10 @@ impl Pace {
 
     /// Other limits are in force, and what was counted counts by them.
     pub fn configure(&mut self, throttle: Throttle) {
-        for counts in [&mut self.addresses, &mut self.networks, &mut self.identities] {
-            counts.fade_by(half_life(&throttle));
-        }
+        let half_life = half_life(&throttle);
+        self.addresses.fade_by(half_life);
+        self.networks.fade_by(half_life);
+        self.identities.fade_by(half_life);
         self.throttle = throttle;
     }
 
@@ -103,12 +105,13 @@ impl Pace {
         }
         let (age, most) = (self.age(now), self.refuse_after());
         if let Some(client) = self.counted(client) {
-            self.addresses.add(&self.key.address(narrow(client)), age, most);
-            self.networks.add(&self.key.network(wide(client)), age, most * NETWORK);
+            let (address, network) = (narrow(client), wide(client));
+            self.addresses.add(&self.key.address(address), address, age, most);
+            self.networks.add(&self.key.network(network), network, age, most * NETWORK);
         }
         if let Some(identity) = identity {
             let name = self.key.identity(identity);
-            self.identities.add(&name, age, f32::INFINITY);
+            self.identities.add(&name, shown(identity), age, f32::INFINITY);
         }
         hold
     }
@@ -158,6 +161,11 @@ impl Pace {
     }
 }
 
+/// A name as it is shown, cut so that no table grows by what somebody calls himself.
+fn shown(identity: &Identity) -> Box<str> {
+    identity.to_string().chars().take(LONGEST_NAME).collect::<String>().into_boxed_str()
+}
+
 /// The delay after this many failures too many: twice as long with each.
 fn hold_after(failures: f32) -> Duration {
     if failures < 0.0 {
@@ -199,6 +207,8 @@ const NETWORK: f32 = 8.0;
 const IDENTITY_FREE: f32 = 10.0;
 /// Whatever happens to an identity, a stranger to it waits no longer.
 const LONGEST_AT_IDENTITY: Duration = Duration::from_secs(5);
+/// Characters of an identity that are kept to be shown.
+const LONGEST_NAME: usize = 128;
 const FIRST_HOLD: Duration = Duration::from_millis(250);
 /// Beyond this every delay is the longest.
 const MOST_DOUBLINGS: f32 = 24.0;

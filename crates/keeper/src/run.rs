@@ -13,7 +13,7 @@ use credential::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use safefile::{Passage, Trust};
-use wire::{FromOpener, Generation, MAX_MESSAGE, ToKeeper, ToOpener, WireError, frame};
+use wire::{FromOpener, Generation, ListenerId, MAX_MESSAGE, ToKeeper, ToOpener, WireError, frame};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::Event;
@@ -52,8 +52,8 @@ pub fn run(opener: &Passage, trust: &Trust, observer: &Observer) -> Result<(), R
     let mut front = None;
     loop {
         match receive(opener)? {
-            Some((FromOpener::Configuration { generation, path, text }, _)) => {
-                let (config, settings) = read(&path, &text).map_err(RunError::Configuration)?;
+            Some((FromOpener::Configuration { generation, path, text, listeners }, _)) => {
+                let (config, settings) = read(&path, &text, listeners).map_err(RunError::Configuration)?;
                 observer(configured(generation, &config));
                 let mut desk = Desk::open(opener, trust, observer, settings, generation)?;
                 front.map_or(Ok(()), |descriptor| desk.join(descriptor))?;
@@ -134,8 +134,8 @@ impl<'o> Desk<'o> {
             written: now,
             ending: None,
         };
-        desk.say(ToOpener::Ready)?;
-        desk.say(ToOpener::Alive(generation))?;
+        desk.say(&ToOpener::Ready)?;
+        desk.say(&ToOpener::Alive(generation))?;
         Ok(desk)
     }
 
@@ -192,8 +192,12 @@ impl<'o> Desk<'o> {
     fn hear_opener(&mut self) -> Result<bool, RunError> {
         match receive(self.opener)? {
             None => return Ok(false),
-            Some((FromOpener::Configuration { generation, path, text }, _)) => {
-                self.configure(generation, &path, &text)?;
+            Some((FromOpener::Configuration { generation, path, text, listeners }, _)) => {
+                self.configure(generation, &path, &text, listeners)?;
+            }
+            Some((FromOpener::Inquire { request, question }, _)) => {
+                let finding = self.keeper.inquire(&question, &now());
+                self.say(&ToOpener::Found { request, finding })?;
             }
             Some((FromOpener::Peer, Some(descriptor))) => self.join(descriptor)?,
             Some((FromOpener::ShutDown, _)) => self.ending = Some(Instant::now() + TO_THE_END),
@@ -203,13 +207,21 @@ impl<'o> Desk<'o> {
         Ok(true)
     }
 
-    fn configure(&mut self, generation: Generation, path: &str, text: &str) -> Result<(), RunError> {
-        let event = match read(path, text) {
-            Ok((config, settings)) => {
+    fn configure(
+        &mut self,
+        generation: Generation,
+        path: &str,
+        text: &str,
+        listeners: Vec<ListenerId>,
+    ) -> Result<(), RunError> {
+        let event = match read(path, text, listeners) {
+            Ok((config, mut settings)) => {
+                // Where the system has no more threads, those that are there have to do.
+                settings.bounds.checks = self.checkers.have(settings.bounds.checks);
                 self.store.clone_from(&settings.store);
                 self.keeper.configure(settings, &now());
                 self.generation = generation;
-                self.say(ToOpener::Alive(generation))?;
+                self.say(&ToOpener::Alive(generation))?;
                 configured(generation, &config)
             }
             Err(words) => Event::NotConfigured { generation, words },
@@ -268,7 +280,7 @@ impl<'o> Desk<'o> {
         }
         if self.told.elapsed() >= BETWEEN_SIGNS_OF_LIFE {
             self.told = Instant::now();
-            self.say(ToOpener::Alive(self.generation))?;
+            self.say(&ToOpener::Alive(self.generation))?;
         }
         Ok(())
     }
@@ -315,13 +327,13 @@ impl<'o> Desk<'o> {
     }
 
     /// Says something to the opener, unless it does not listen: nothing here waits for it.
-    fn say(&self, words: ToOpener) -> Result<(), RunError> {
+    fn say(&self, words: &ToOpener) -> Result<(), RunError> {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut listens = [PollFd::new(self.opener, PollFlags::OUT)];
         if !matches!(poll(&mut listens, Some(&at_once)), Ok(1..)) {
             return Ok(());
         }
-        let octets = wire::to_octets(&words).map_err(|error| RunError::Opener(io::Error::other(error)))?;
+        let octets = wire::to_octets(words).map_err(|error| RunError::Opener(io::Error::other(error)))?;
         match self.opener.send(&octets, None) {
             // That it is gone is seen where it is listened to.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(RunError::Opener(error)),
@@ -391,12 +403,12 @@ fn receive(opener: &Passage) -> Result<Option<(FromOpener, Option<OwnedFd>)>, Ru
     Ok(Some((message, packet.descriptor)))
 }
 
-fn read(path: &str, text: &str) -> Result<(Config, Settings), String> {
+fn read(path: &str, text: &str, listeners: Vec<ListenerId>) -> Result<(Config, Settings), String> {
     let config = Config::parse(Path::new(path), text.as_bytes(), &HostAccounts);
     let config = config.map_err(|faults| faults.to_string())?;
     let settings = Settings::of(&config)
         .map_err(|error| format!("the host's name is no realm, and auth.realm says none: {error}"))?;
-    Ok((config, settings))
+    Ok((config, settings.numbered(listeners)))
 }
 
 fn configured(generation: Generation, config: &Config) -> Event {

@@ -22,6 +22,10 @@ pub struct Settings {
     pub policy: Policy,
     /// What each listener offers, in the order of the configuration.
     pub listeners: Vec<Arc<server::Settings>>,
+    /// The number of each listener, in the same order.
+    pub numbers: Vec<ListenerId>,
+    /// That of a name without one.
+    pub realm: Realm,
     /// Who may act for others than himself.
     pub auth: Auth,
     /// What guessing costs.
@@ -69,6 +73,8 @@ impl Settings {
             store: config.secrets.path.clone(),
             policy: config.secrets.policy,
             listeners: config.listen.iter().map(of).collect(),
+            numbers: (0..).map(ListenerId).take(config.listen.len()).collect(),
+            realm: realms.default.clone(),
             auth: config.auth.clone(),
             throttle: config.throttle.clone(),
             reauthentication: Duration::ZERO,
@@ -76,9 +82,16 @@ impl Settings {
         })
     }
 
-    /// What a listener offers; `None`: there is no such listener.
+    /// With the numbers that the opener gave to the listeners, in the order of the configuration.
+    #[must_use]
+    pub fn numbered(self, numbers: Vec<ListenerId>) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// What a listener offers; `None`: there is no such listener, or not any more.
     pub fn of_listener(&self, listener: ListenerId) -> Option<&Arc<server::Settings>> {
-        self.listeners.get(usize::from(listener.0))
+        let place = self.numbers.iter().position(|number| *number == listener)?;
+        self.listeners.get(place)
     }
 }
 

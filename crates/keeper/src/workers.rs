@@ -21,7 +21,9 @@ use crate::shelf::SharedStore;
 /// Threads that check passwords. They end when this is dropped.
 pub(crate) struct Checkers {
     jobs: Option<Sender<Check>>,
+    waiting: Arc<Mutex<Receiver<Check>>>,
     results: Receiver<Checked>,
+    sender: Sender<Checked>,
     bell: Arc<Bell>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -35,14 +37,28 @@ impl Checkers {
         let (sender, results) = mpsc::channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let bell = Arc::new(Bell(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
-        let start = |number| {
-            let (waiting, sender, bell) = (Arc::clone(&waiting), sender.clone(), Arc::clone(&bell));
-            thread::Builder::new()
-                .name(format!("check {number}"))
-                .spawn(move || work(&waiting, &sender, &bell))
-        };
-        let threads = (0..number).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { jobs: Some(jobs), results, bell, threads })
+        let (jobs, threads) = (Some(jobs), Vec::new());
+        let mut checkers = Self { jobs, waiting, results, sender, bell, threads };
+        while checkers.threads.len() < number {
+            checkers.start_one()?;
+        }
+        Ok(checkers)
+    }
+
+    /// Sees to it that so many are there, and says how many of them are to be used. Those that are too many wait, until they
+    /// are wanted again.
+    pub(crate) fn have(&mut self, number: usize) -> usize {
+        while self.threads.len() < number && self.start_one().is_ok() {}
+        number.min(self.threads.len())
+    }
+
+    fn start_one(&mut self) -> io::Result<()> {
+        let (waiting, sender) = (Arc::clone(&self.waiting), self.sender.clone());
+        let bell = Arc::clone(&self.bell);
+        let name = format!("check {}", self.threads.len());
+        let thread = thread::Builder::new().name(name).spawn(move || work(&waiting, &sender, &bell))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Hands a check to a thread. The keeper gives no more of them at once than there are threads.

@@ -13,6 +13,7 @@ pub mod acl;
 mod audit;
 mod dir;
 mod facts;
+mod inherited;
 mod input;
 pub mod judge;
 mod kind;
@@ -40,6 +41,7 @@ pub use self::audit::{
 };
 pub use self::dir::{Entry, SafeDir};
 pub use self::facts::{Facts, FileType};
+pub use self::inherited::close_inherited;
 pub use self::input::{InputFile, standard_input};
 pub use self::kind::{Kind, Role, UnknownKind};
 pub use self::mend::Mend;

@@ -19,15 +19,22 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// What of the server's own certificate counts later.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnCertificate {
+    pub(crate) not_before: SystemTime,
     pub(crate) not_after: SystemTime,
+    /// The dNSNames of its alternative names, which are all that clients look at.
+    pub(crate) hosts: Vec<String>,
     pub(crate) end_point: Option<Vec<u8>>,
 }
 
 impl OwnCertificate {
     pub(crate) fn read(octets: &[u8]) -> der::Result<Self> {
         let certificate = Certificate::from_der(octets)?;
+        let signed = certificate.tbs_certificate();
+        let names = signed.get_extension::<SubjectAltName>()?;
         Ok(Self {
-            not_after: certificate.tbs_certificate().validity().not_after.to_system_time(),
+            not_before: signed.validity().not_before.to_system_time(),
+            not_after: signed.validity().not_after.to_system_time(),
+            hosts: names.map(|(_, names)| hosts(&names)).unwrap_or_default(),
             end_point: binding::end_point(octets, certificate.signature_algorithm()),
         })
     }
@@ -41,6 +48,14 @@ pub(crate) fn is_ca(octets: &[u8]) -> der::Result<bool> {
     let is_ca = signed.get_extension::<BasicConstraints>()?.is_some_and(|(_, constraints)| constraints.ca);
     let usage = signed.get_extension::<KeyUsage>()?;
     Ok(is_ca && usage.is_none_or(|(_, usage)| usage.key_cert_sign()))
+}
+
+fn hosts(names: &SubjectAltName) -> Vec<String> {
+    let hosts = names.0.iter().filter_map(|name| match name {
+        GeneralName::DnsName(host) => Some(host.as_str().to_owned()),
+        _ => None,
+    });
+    hosts.collect()
 }
 
 /// Whom a certificate names. Only for one that was verified.

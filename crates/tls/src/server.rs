@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{default_provider, sign::any_supported_type};
 use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig, ServerConnection};
@@ -47,15 +47,37 @@ impl ServerSetup {
         let own = read_chain(certificate, &chain)?;
         let certified = certify(certificate, chain, key)?;
         let client_ca = client_ca.map(|file| ClientCa::read(file, &provider)).transpose()?;
-        let config = configure(&provider, certified, client_ca.as_ref())
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let config = configure(&provider, resolver, client_ca.as_ref())
             .map_err(|error| SetupError::bad_certificate(certificate, 0, &error))?;
         Ok(Self(Arc::new(Parts { config: Arc::new(config), own, client_ca })))
+    }
+
+    /// The same certificate and key, and no CA of clients: where it cannot be trusted any more, and the rest can.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Failed`]: rustls refuses what it took before.
+    pub fn without_client_ca(&self) -> Result<Self, ConnectionError> {
+        let resolver = Arc::clone(&self.0.config.cert_resolver);
+        let config = configure(&Arc::new(default_provider()), resolver, None)?;
+        let own = self.0.own.clone();
+        Ok(Self(Arc::new(Parts { config: Arc::new(config), own, client_ca: None })))
     }
 
     /// When the server's certificate expires. One that has expired can be used: to refuse it would lock out those who
     /// could still say that they accept it, and whoever starts the server is told.
     pub fn not_after(&self) -> SystemTime {
         self.0.own.not_after
+    }
+
+    /// Before when the server's certificate is not valid yet.
+    pub fn not_before(&self) -> SystemTime {
+        self.0.own.not_before
+    }
+
+    /// For which hosts the server's certificate is: its dNSNames, as they are written there, `*.example.org` among them.
+    pub fn hosts(&self) -> &[String] {
+        &self.0.own.hosts
     }
 
     /// Whether clients are asked for a certificate.
@@ -112,14 +134,14 @@ fn certify(
 
 fn configure(
     provider: &Arc<CryptoProvider>,
-    certified: CertifiedKey,
+    resolver: Arc<dyn ResolvesServerCert>,
     client_ca: Option<&ClientCa>,
 ) -> Result<ServerConfig, Error> {
     let verifier = client_ca.map_or_else(WebPkiClientVerifier::no_client_auth, ClientCa::asking);
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_cert_resolver(resolver);
     // Nothing is resumed: what a client's certificate was worth is asked anew for each connection.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -70,11 +70,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{SecretOctets, SessionId, ToKeeper};
+    use crate::{ExchangeId, SecretOctets, SessionId, ToKeeper};
+
+    fn exchange(session: u64) -> ExchangeId {
+        ExchangeId { session: SessionId(session), turn: 1 }
+    }
 
     fn shown(message: &ToKeeper) -> String {
         match message {
-            ToKeeper::Respond { session, octets } => format!("{session} {:?}", octets.expose()),
+            ToKeeper::Respond { exchange, octets } => format!("{exchange:?} {:?}", octets.expose()),
             other => format!("{other:?}"),
         }
     }
@@ -87,7 +91,7 @@ mod tests {
         ) {
             let messages: Vec<_> = responses
                 .iter()
-                .map(|(session, octets)| ToKeeper::Respond { session: SessionId(*session), octets: SecretOctets::copy_of(octets) })
+                .map(|(session, octets)| ToKeeper::Respond { exchange: exchange(*session), octets: SecretOctets::copy_of(octets) })
                 .collect();
             let mut stream = Zeroizing::new(Vec::new());
             for message in &messages {
@@ -118,13 +122,13 @@ mod tests {
         decoder.feed(&u32::MAX.to_le_bytes());
         assert_eq!(decoder.next::<ToKeeper>().unwrap_err(), WireError::TooLong);
         let long =
-            ToKeeper::Respond { session: SessionId(1), octets: SecretOctets::copy_of(&vec![0; MAX_MESSAGE]) };
+            ToKeeper::Respond { exchange: exchange(1), octets: SecretOctets::copy_of(&vec![0; MAX_MESSAGE]) };
         assert_eq!(push(&long, &mut Zeroizing::new(Vec::new())), Err(WireError::TooLong));
     }
 
     #[test]
     fn a_secret_is_not_shown() {
-        let message = ToKeeper::Respond { session: SessionId(1), octets: SecretOctets::copy_of(b"pencil") };
+        let message = ToKeeper::Respond { exchange: exchange(1), octets: SecretOctets::copy_of(b"pencil") };
         assert!(!format!("{message:?}").contains("pencil") && !format!("{message:?}").contains("112"));
     }
 }

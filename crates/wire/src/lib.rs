@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub mod frame;
+mod inquiry;
 mod octets;
 
+pub use inquiry::{Finding, Held, Question, Security, SessionFacts, SessionLogin, Subject, Whom};
 pub use octets::SecretOctets;
 
 /// The longest message, in octets: a response of SASL, which RFC 4954 bounds by 12288 octets of base64, and its frame.
@@ -25,9 +27,19 @@ const USUAL_MESSAGE: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
-/// Which `[[listen]]` block a session came by, counted from 0 in the order of the configuration.
+/// One login that a session has begun, so that what is said of one that was given up is not taken for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ListenerId(pub u16);
+pub struct ExchangeId {
+    /// Whose.
+    pub session: SessionId,
+    /// Which of the session's: counted by the front, never twice for one session.
+    pub turn: u32,
+}
+
+/// Which `[[listen]]` block a session came by. The opener gives the number with the socket; a block keeps it as long as it
+/// is listened at the same place, wherever it stands in the configuration, and no other ever gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ListenerId(pub u32);
 
 /// Which version of the configuration a message speaks of: opener, keeper and front count alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,8 +59,8 @@ pub enum ToKeeper {
     },
     /// A client begins to log in. A session has one exchange at a time; a new one takes the place of the old.
     Begin {
-        /// Whose.
-        session: SessionId,
+        /// Which.
+        exchange: ExchangeId,
         /// By which listener.
         listener: ListenerId,
         /// Over what.
@@ -62,15 +74,15 @@ pub enum ToKeeper {
     },
     /// The client's answer to a challenge.
     Respond {
-        /// Whose.
-        session: SessionId,
+        /// Of which.
+        exchange: ExchangeId,
         /// What it sent, without base64.
         octets: SecretOctets,
     },
     /// The client cancelled its exchange, or is gone.
     Cancel {
-        /// Whose.
-        session: SessionId,
+        /// Which.
+        exchange: ExchangeId,
     },
 }
 
@@ -90,22 +102,22 @@ pub enum ToFront {
     OffersChanged,
     /// Send this challenge.
     Challenge {
-        /// To whom.
-        session: SessionId,
+        /// In which exchange.
+        exchange: ExchangeId,
         /// What to send, without base64.
         octets: Vec<u8>,
     },
     /// The client is who it says, and may act for whom it wishes to.
     LoggedIn {
-        /// Which client.
-        session: SessionId,
+        /// By which exchange.
+        exchange: ExchangeId,
         /// Who it is.
         login: Login,
     },
     /// It is not, or nobody can tell.
     Refused {
-        /// Which client.
-        session: SessionId,
+        /// In which exchange.
+        exchange: ExchangeId,
         /// What it may be told.
         class: Class,
         /// How long the reply is held back, in milliseconds.
@@ -159,7 +171,7 @@ pub enum Class {
 }
 
 /// From keeper or front to the opener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToOpener {
     /// Open a file of the configuration again.
     Open {
@@ -180,6 +192,15 @@ pub enum ToOpener {
         generation: Generation,
         /// Its index among the files of that configuration.
         file: u16,
+    },
+    /// There is no connection to the other of keeper and front, and another one is wished for.
+    Alone,
+    /// What was asked.
+    Found {
+        /// Of [`FromOpener::Inquire`].
+        request: u32,
+        /// The answer, as much of it as fits.
+        finding: Finding,
     },
 }
 
@@ -213,6 +234,15 @@ pub enum FromOpener {
         path: String,
         /// What it says.
         text: String,
+        /// The number of each `[[listen]]` block, in their order.
+        listeners: Vec<ListenerId>,
+    },
+    /// Somebody at the control socket wants to know, or to have done. Answered by [`ToOpener::Found`].
+    Inquire {
+        /// Repeated in the answer.
+        request: u32,
+        /// What.
+        question: Question,
     },
     /// Finish what is under way, and end.
     ShutDown,

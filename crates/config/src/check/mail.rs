@@ -60,6 +60,9 @@ impl Reader<'_, '_> {
         Queue {
             directory: table.path("directory", self.found).map_or(default.directory, |path| path.value),
             min_free: table.size("min_free", 0..=(1 << 40), self.found).unwrap_or(default.min_free),
+            lifetime: table
+                .time("lifetime", LIFETIMES, self.found)
+                .map_or(default.lifetime, |time| time.value),
         }
     }
 
@@ -135,7 +138,7 @@ fn secrets(config: &Config) -> impl Iterator<Item = PathBuf> {
 }
 
 pub(super) const SUBMISSION: Section = Section { name: "submission", keys: &["senders", "received_user"] };
-pub(super) const QUEUE: Section = Section { name: "queue", keys: &["directory", "min_free"] };
+pub(super) const QUEUE: Section = Section { name: "queue", keys: &["directory", "min_free", "lifetime"] };
 pub(super) const DELIVERY: Section = Section { name: "delivery", keys: &["maildirs"] };
 pub(super) const THROTTLE: Section = Section {
     name: "throttle",
@@ -152,5 +155,7 @@ pub(super) const THROTTLE: Section = Section {
 };
 
 const MOST_FAILURES: u32 = 10_000;
+/// A minute is for whoever tries it out.
+const LIFETIMES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(365 * 24);
 const DELAYS: RangeInclusive<Duration> = Duration::from_secs(0)..=Duration::from_mins(4);
 const MEMORY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(168);

@@ -1,6 +1,7 @@
 //! What becomes of mail: who may send as whom, where it waits, where it is delivered.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::words::Senders;
 
@@ -20,6 +21,8 @@ pub struct Queue {
     pub directory: PathBuf,
     /// `min_free`, in octets: with less room on its filesystem mail is put off (452); sendmail's MinFreeBlocks.
     pub min_free: u64,
+    /// `lifetime`: how long it is tried to deliver a message before its sender is told; sendmail's Timeout.queuereturn.
+    pub lifetime: Duration,
 }
 
 /// `[delivery]`: mail for a local address.
@@ -34,7 +37,11 @@ pub struct Delivery {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { directory: PathBuf::from("/var/spool/gatepost"), min_free: 64 << 20 }
+        Self {
+            directory: PathBuf::from("/var/spool/gatepost"),
+            min_free: 64 << 20,
+            lifetime: Duration::from_hours(5 * 24),
+        }
     }
 }
 

@@ -1,26 +1,40 @@
-//! From the queue to where it goes: local recipients to their Maildirs, at once and again later if there is trouble.
+//! From the queue to where it goes: local recipients to their Maildirs, at once and again later if there is trouble. Who cannot be
+//! served in the time that a message may wait is given up, and its sender is told.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use safefile::OpenError;
-use smtp::address::Mailbox;
+use smtp::address::{Mailbox, ReversePath};
 use tokio::sync::Semaphore;
 
-use super::envelope::{Destination, Recipient};
+use super::envelope::{Destination, Envelope, Recipient};
 use super::maildir::Maildirs;
+use super::report::{GivenUp, Report};
 use super::spool::{Spool, Stored};
 use crate::event::{Event, Journal, Stat};
+use crate::header::HeaderScan;
 
 /// Accepted mail on its way.
 pub struct Queue {
     spool: Arc<Spool>,
     maildirs: Maildirs,
-    host: String,
+    rules: RwLock<DeliveryRules>,
     journal: Arc<dyn Journal>,
     at_once: Semaphore,
+}
+
+/// What the queue goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryRules {
+    /// Our name.
+    pub host: String,
+    /// Whose mail is delivered here.
+    pub local_domains: Vec<String>,
+    /// How long it is tried to deliver a message.
+    pub lifetime: Duration,
 }
 
 /// What is left to do for a message.
@@ -28,22 +42,43 @@ pub struct Queue {
 enum Left {
     /// Nothing: it is gone.
     Nothing,
-    /// Recipients at other hosts.
+    /// Nothing that could be done: it stays for a person to look at.
+    Kept,
+    /// Recipients at other hosts, until it has waited for too long.
     Elsewhere,
     /// Another try.
     Again,
 }
 
+/// What came of a try.
+struct Tried {
+    left: Left,
+    /// When the message was accepted.
+    accepted: u64,
+    /// The name of a report that now lies in the queue.
+    report: Option<String>,
+}
+
 impl Queue {
     /// A queue over its directory and mailboxes.
-    pub fn new(spool: Spool, maildirs: Maildirs, host: String, journal: Arc<dyn Journal>) -> Arc<Self> {
+    pub fn new(
+        spool: Spool,
+        maildirs: Maildirs,
+        rules: DeliveryRules,
+        journal: Arc<dyn Journal>,
+    ) -> Arc<Self> {
         let at_once = Semaphore::new(DELIVERIES_AT_ONCE);
-        Arc::new(Self { spool: Arc::new(spool), maildirs, host, journal, at_once })
+        Arc::new(Self { spool: Arc::new(spool), maildirs, rules: RwLock::new(rules), journal, at_once })
     }
 
     /// The directory.
     pub fn spool(&self) -> &Arc<Spool> {
         &self.spool
+    }
+
+    /// Goes by other rules from now on.
+    pub fn follow(&self, rules: DeliveryRules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
     /// After a start: goes on with what lies in the queue.
@@ -74,66 +109,199 @@ impl Queue {
 
     async fn carry(self: Arc<Self>, id: String) {
         let mut pause = FIRST_PAUSE;
-        while self.try_once(id.clone()).await == Left::Again {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+        loop {
+            let tried = self.try_once(id.clone()).await;
+            tried.report.into_iter().for_each(|report| self.carry_on(report));
+            match tried.left {
+                Left::Nothing | Left::Kept => return,
+                Left::Elsewhere => self.wait_for_expiry(tried.accepted).await,
+                Left::Again => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
         }
     }
 
-    async fn try_once(self: &Arc<Self>, id: String) -> Left {
-        let Ok(_turn) = self.at_once.acquire().await else { return Left::Again };
-        let queue = Arc::clone(self);
-        tokio::task::spawn_blocking(move || queue.deliver(&id)).await.unwrap_or(Left::Again)
+    /// A reload may change how long that is.
+    async fn wait_for_expiry(&self, accepted: u64) {
+        loop {
+            let left = self.rules().lifetime.saturating_sub(age(accepted));
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_PAUSE)).await;
+        }
     }
 
-    fn deliver(&self, id: &str) -> Left {
+    async fn try_once(self: &Arc<Self>, id: String) -> Tried {
+        let again = Tried { left: Left::Again, accepted: 0, report: None };
+        let Ok(_turn) = self.at_once.acquire().await else { return again };
+        let queue = Arc::clone(self);
+        tokio::task::spawn_blocking(move || queue.deliver(&id)).await.unwrap_or(again)
+    }
+
+    fn deliver(&self, id: &str) -> Tried {
+        let nothing_done = |left| Tried { left, accepted: 0, report: None };
         match self.spool.message(id) {
             Ok(stored) => self.deliver_stored(id, &stored),
+            // Somebody has taken it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => nothing_done(Left::Nothing),
             Err(error) => {
                 self.journal.note(&Event::QueueDamaged { file: id, what: &error.to_string() });
-                if error.kind() == io::ErrorKind::InvalidData { Left::Elsewhere } else { Left::Again }
+                let is_damaged = error.kind() == io::ErrorKind::InvalidData;
+                nothing_done(if is_damaged { Left::Kept } else { Left::Again })
             }
         }
     }
 
-    fn deliver_stored(&self, id: &str, stored: &Stored) -> Left {
+    fn deliver_stored(&self, id: &str, stored: &Stored) -> Tried {
         let recipients = &stored.envelope.recipients;
-        let mut left = Left::Nothing;
-        for (number, recipient) in recipients.iter().enumerate() {
-            let served = self.serve(id, stored, number);
+        let served: Vec<_> = (0..recipients.len()).map(|number| self.serve(id, stored, number)).collect();
+        let mut tried = Tried { left: Left::Nothing, accepted: stored.envelope.at, report: None };
+        let (mut given_up, mut trouble) = (Vec::new(), String::new());
+        for ((number, recipient), served) in recipients.iter().enumerate().zip(&served) {
+            let to = format!("<{}>", recipient.mailbox);
             if let Some(stat) = served.stat() {
-                let to = format!("<{}>", recipient.mailbox);
+                trouble.extend(stat.trouble().map(|words| format!("{to}: {words}\n")));
                 self.journal.note(&Event::Delivery { id, to: &to, stat });
             }
-            left = left.and(served.left());
+            match served {
+                Served::GivenUp(why) => given_up.push((number, *why)),
+                served => tried.left = tried.left.and(served.left()),
+            }
         }
-        if left == Left::Nothing
-            && let Err(error) = self.spool.remove(id, recipients.len())
-        {
+        if !given_up.is_empty() {
+            let left = self.report(id, stored, &given_up, &mut tried.report);
+            tried.left = tried.left.and(left);
+        }
+        if tried.left != Left::Nothing {
+            self.spool.note_last_try(id, seconds(SystemTime::now()), &trouble);
+        } else if let Err(error) = self.spool.remove(id, recipients.len()) {
             self.journal.note(&Event::QueueDamaged { file: id, what: &error.to_string() });
         }
-        left
+        tried
     }
 
     fn serve(&self, id: &str, stored: &Stored, number: usize) -> Served {
         let recipients = &stored.envelope.recipients;
         let recipient = &recipients[number];
         let is_alone = recipients.len() == 1;
-        if recipient.destination == Destination::Relay {
-            return Served::Elsewhere;
-        }
         match self.spool.is_done(id, number) {
             _ if is_alone => {}
             Ok(true) => return Served::Before,
             Ok(false) => {}
             Err(error) => return Served::Failed(error.to_string()),
         }
-        let name = format!("{}.Q{id}R{number}.{}", stored.envelope.at, file_name(&self.host));
-        let delivered = self
-            .maildirs
-            .deliver(&recipient.mailbox, &name, |out| copy(stored, recipient, out))
-            .and_then(|_| if is_alone { Ok(()) } else { self.spool.mark_done(id, number) });
-        delivered.map_or_else(|error| Served::Failed(error.to_string()), |()| Served::Now)
+        let waited = age(stored.envelope.at);
+        let is_too_late = waited >= self.rules().lifetime;
+        if recipient.destination == Destination::Relay {
+            return if is_too_late { Served::GivenUp(GivenUp::Expired) } else { Served::Elsewhere };
+        }
+        let name = format!("{}.Q{id}R{number}.{}", stored.envelope.at, file_name(&self.rules().host));
+        let delivered = self.maildirs.deliver(&recipient.mailbox, &name, |out| copy(stored, recipient, out));
+        match delivered {
+            Ok(_) if is_alone => Served::Now,
+            Ok(_) => self.spool.mark_done(id, number).map_or_else(Served::failed, |()| Served::Now),
+            // A filesystem may be mounted again.
+            Err(_) if waited >= GONE_FOR && matches!(self.maildirs.has(&recipient.mailbox), Ok(false)) => {
+                Served::GivenUp(GivenUp::Gone)
+            }
+            Err(_) if is_too_late => Served::GivenUp(GivenUp::Expired),
+            Err(error) => Served::failed(error),
+        }
+    }
+
+    /// Tells the sender of those who are given up, and only then notes that nothing is left to be done for them: a crash in
+    /// between makes a second report, and never none.
+    fn report(
+        &self,
+        id: &str,
+        stored: &Stored,
+        given_up: &[(usize, GivenUp)],
+        made: &mut Option<String>,
+    ) -> Left {
+        let recipients = &stored.envelope.recipients;
+        let failed: Vec<_> =
+            given_up.iter().map(|(number, why)| (&recipients[*number].mailbox, *why)).collect();
+        let Some(to) = self.whom_to_tell(stored, &failed) else {
+            self.journal.note(&Event::Kept { id });
+            return Left::Kept;
+        };
+        let name = format!("{id}B{}", given_up.first().map_or(0, |(number, _)| *number));
+        let marked = self.put_report(&name, stored, &to, &failed).and_then(|()| {
+            *made = Some(name.clone());
+            self.journal.note(&Event::Reported { id, report: &name, to: &format!("<{}>", to.mailbox) });
+            let numbers = given_up.iter().map(|(number, _)| *number).filter(|_| recipients.len() > 1);
+            numbers.into_iter().try_for_each(|number| self.spool.mark_done(id, number))
+        });
+        match marked {
+            Ok(()) => Left::Nothing,
+            Err(error) => {
+                self.journal.note(&Event::QueueDamaged { file: &name, what: &error.to_string() });
+                Left::Again
+            }
+        }
+    }
+
+    fn put_report(
+        &self,
+        name: &str,
+        stored: &Stored,
+        to: &Recipient,
+        failed: &[(&Mailbox, GivenUp)],
+    ) -> io::Result<()> {
+        let now = SystemTime::now();
+        let report = Report {
+            host: &self.rules().host,
+            id: name,
+            arrived: UNIX_EPOCH + Duration::from_secs(stored.envelope.at),
+            now,
+            to: &to.mailbox,
+            failed,
+            header: &Spool::header(stored)?,
+            body: stored.envelope.body,
+        };
+        let envelope = Envelope {
+            at: seconds(now),
+            from: ReversePath::Null,
+            body: stored.envelope.body,
+            submitter: None,
+            login: None,
+            recipients: vec![to.clone()],
+        };
+        let mut draft = self.spool.draft(name.to_owned(), &envelope, "", HeaderScan::nothing())?;
+        draft.push(&report.octets());
+        match draft.commit() {
+            // It was made before a crash.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            committed => committed,
+        }
+    }
+
+    /// The sender; of what has none, which is never bounced, the postmaster, if he has a Maildir and is not the one who
+    /// cannot be reached.
+    fn whom_to_tell(&self, stored: &Stored, failed: &[(&Mailbox, GivenUp)]) -> Option<Recipient> {
+        let rules = self.rules();
+        if let ReversePath::Mailbox(path) = &stored.envelope.from {
+            let mailbox = path.mailbox.clone();
+            let domain = mailbox.domain.to_string();
+            let is_local = rules.local_domains.iter().any(|local| local.eq_ignore_ascii_case(&domain));
+            let destination = if is_local { Destination::Local } else { Destination::Relay };
+            return Some(Recipient { mailbox, destination });
+        }
+        let domains = std::iter::once(&rules.host).chain(&rules.local_domains);
+        let postmasters =
+            domains.filter_map(|domain| Mailbox::parse(format!("postmaster@{domain}").as_bytes()).ok());
+        let mailbox = postmasters.into_iter().find(|postmaster| {
+            let is_failed = failed.iter().any(|(mailbox, _)| *mailbox == postmaster);
+            !is_failed && matches!(self.maildirs.has(postmaster), Ok(true))
+        })?;
+        Some(Recipient { mailbox, destination: Destination::Local })
+    }
+
+    fn rules(&self) -> DeliveryRules {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -141,13 +309,18 @@ enum Served {
     Now,
     Before,
     Elsewhere,
+    GivenUp(GivenUp),
     Failed(String),
 }
 
 impl Served {
+    fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
     fn left(&self) -> Left {
         match self {
-            Self::Now | Self::Before => Left::Nothing,
+            Self::Now | Self::Before | Self::GivenUp(_) => Left::Nothing,
             Self::Elsewhere => Left::Elsewhere,
             Self::Failed(_) => Left::Again,
         }
@@ -158,6 +331,7 @@ impl Served {
             Self::Now => Some(Stat::Sent),
             Self::Before => None,
             Self::Elsewhere => Some(Stat::Deferred("waits for its host")),
+            Self::GivenUp(why) => Some(Stat::GivenUp { status: why.status(), words: why.words() }),
             Self::Failed(error) => Some(Stat::Deferred(error)),
         }
     }
@@ -165,12 +339,20 @@ impl Served {
 
 impl Left {
     fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Again, _) | (_, Self::Again) => Self::Again,
-            (Self::Elsewhere, _) | (_, Self::Elsewhere) => Self::Elsewhere,
-            _ => Self::Nothing,
-        }
+        [Self::Again, Self::Elsewhere, Self::Kept]
+            .into_iter()
+            .find(|left| [self, other].contains(left))
+            .unwrap_or(Self::Nothing)
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// A clock that was turned back makes nothing older.
+fn age(accepted: u64) -> Duration {
+    Duration::from_secs(seconds(SystemTime::now()).saturating_sub(accepted))
 }
 
 impl fmt::Debug for Queue {
@@ -206,3 +388,5 @@ fn file_name(host: &str) -> String {
 const DELIVERIES_AT_ONCE: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+/// How long a mailbox may be missing before it is taken for gone.
+const GONE_FOR: Duration = Duration::from_hours(1);

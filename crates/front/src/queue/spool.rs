@@ -1,7 +1,8 @@
 //! The queue directory. A message is one file: its [envelope](super::envelope), then its octets. It is written beside
 //! (`ID.new`), synced, renamed (`ID.mail`), and the directory is synced: then, and not before, it was accepted. What a
 //! crash leaves of one that was not is removed when the queue is taken up again. `ID.done-N` says that the recipient N
-//! (counted from 0) was served.
+//! (counted from 0) was served or given up; `ID.last` when it was tried last in vain and why: a line with the seconds since
+//! the epoch, then what went wrong, for a person.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -47,6 +48,15 @@ pub struct Stored {
     pub file: SafeFile,
     /// Where in the file its octets begin.
     pub begins: u64,
+}
+
+/// When a message was tried last, and why in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastTry {
+    /// Seconds since the epoch.
+    pub at: u64,
+    /// A line for each recipient.
+    pub words: String,
 }
 
 impl Spool {
@@ -100,7 +110,7 @@ impl Spool {
     pub(crate) fn take_up(&self, journal: &dyn Journal) -> io::Result<Vec<String>> {
         let ids = self.ids()?;
         for name in self.names()? {
-            let owner = name.split_once(DONE).map(|(id, _)| id);
+            let owner = name.split_once(DONE).map(|(id, _)| id).or_else(|| name.strip_suffix(LAST));
             let is_orphan = owner.is_some_and(|id| ids.binary_search(&id.to_owned()).is_err());
             if name.ends_with(NEW) || is_orphan {
                 self.remove_name(&name, journal);
@@ -116,7 +126,7 @@ impl Spool {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] where the file holds something else; else as open(2).
     pub fn message(&self, id: &str) -> io::Result<Stored> {
-        let file = self.dir.open_file(named(id, MAIL).as_ref(), Kind::Secret).map_err(io::Error::other)?;
+        let file = self.dir.open_file(named(id, MAIL).as_ref(), Kind::Secret).map_err(in_words)?;
         let mut head = Vec::new();
         loop {
             let before = head.len();
@@ -143,6 +153,38 @@ impl Spool {
         }
     }
 
+    /// When a message was tried last, and why in vain; none where it was not, or nobody could write it down.
+    pub fn last_try(&self, id: &str) -> Option<LastTry> {
+        let file = self.dir.open_file(named(id, LAST).as_ref(), Kind::Secret).ok()?;
+        let text = String::from_utf8(file.read_whole(MOST_WORDS as u64 + 64).ok()?).ok()?;
+        let (at, words) = text.split_once('\n')?;
+        Some(LastTry { at: at.parse().ok()?, words: words.to_owned() })
+    }
+
+    /// Writes that down. It is for whoever looks: nothing depends on it, so nothing is synced, and trouble is of no matter.
+    pub(crate) fn note_last_try(&self, id: &str, at: u64, words: &str) {
+        let name = named(id, LAST);
+        let words: String = words.chars().take(MOST_WORDS / 4).collect();
+        let _ = self.dir.remove_file(name.as_ref());
+        let _ = self.dir.create_file(name.as_ref()).and_then(|mut file| write!(file, "{at}\n{words}"));
+    }
+
+    /// The header of a message with the CRLF of its last line, or as much of it as a report holds.
+    pub(crate) fn header(stored: &Stored) -> io::Result<Vec<u8>> {
+        let mut header = vec![0; MOST_HEADER];
+        let mut length = 0;
+        loop {
+            let count = stored.file.read_at(&mut header[length..], stored.begins + length as u64)?;
+            length += count;
+            let end = memchr::memmem::find(&header[..length], b"\r\n\r\n").map(|end| end + 2);
+            let whole = || memchr::memmem::rfind(&header[..length], b"\r\n").map_or(0, |end| end + 2);
+            if let Some(end) = end.or_else(|| (count == 0).then(whole)) {
+                header.truncate(end);
+                return Ok(header);
+            }
+        }
+    }
+
     /// A recipient was served, and is not to be served again.
     pub(crate) fn mark_done(&self, id: &str, recipient: usize) -> io::Result<()> {
         match self.dir.create_file(marker(id, recipient).as_ref()) {
@@ -154,6 +196,7 @@ impl Spool {
     /// Everybody was served. That the name is gone need not be durable: at worst somebody is served twice.
     pub(crate) fn remove(&self, id: &str, recipients: usize) -> io::Result<()> {
         self.dir.remove_file(named(id, MAIL).as_ref())?;
+        let _ = self.dir.remove_file(named(id, LAST).as_ref());
         if recipients > 1 {
             for recipient in 0..recipients {
                 // Those that stay are swept at the next start.
@@ -252,6 +295,11 @@ impl Drop for Draft {
     }
 }
 
+fn in_words(error: OpenError) -> io::Error {
+    let kind = if error.is_missing() { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+    io::Error::new(kind, error)
+}
+
 fn named(id: &str, suffix: &str) -> String {
     format!("{id}{suffix}")
 }
@@ -263,5 +311,10 @@ fn marker(id: &str, recipient: usize) -> String {
 const NEW: &str = ".new";
 const MAIL: &str = ".mail";
 const DONE: &str = ".done-";
+const LAST: &str = ".last";
+/// Octets of what is said of a try.
+const MOST_WORDS: usize = 16 << 10;
+/// Octets of a header that go into a report.
+const MOST_HEADER: usize = 64 << 10;
 const CHUNK: usize = 64 << 10;
 const HEAD: usize = 16 << 10;

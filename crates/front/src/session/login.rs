@@ -1,9 +1,11 @@
 //! AUTH: messages of the client to the keeper, and its verdicts back.
 
+use std::sync::Arc;
+
 use credential::Secret;
 use sasl::layer::LayerKeys;
 use smtp::server::{AfterAuth, Answer, AuthFailure};
-use wire::{Class, Login, SecretOctets, ToKeeper};
+use wire::{Class, ExchangeId, Login, SecretOctets, ToKeeper};
 
 use super::{Driver, until};
 use crate::access::denied;
@@ -13,24 +15,28 @@ use crate::site::Phase;
 
 impl Driver {
     pub(super) async fn begin_login(&mut self, mechanism: String, initial: Option<Secret>) -> Answer {
+        self.turns = self.turns.wrapping_add(1);
+        let mut exchange = Exchange::new(ExchangeId { session: self.begun.id, turn: self.turns });
         let message = ToKeeper::Begin {
-            session: self.begun.id,
-            listener: self.begun.listener,
+            exchange: exchange.id,
+            listener: self.begun.listener.id,
             channel: self.begun.channel(),
             client: self.begun.address,
             mechanism: mechanism.clone(),
             initial: initial.map(|octets| SecretOctets::copy_of(octets.expose())),
         };
-        let mut exchange = Exchange::default();
-        let verdict = self.begun.front.keeper().begin(&mut exchange, self.begun.id, &message).await;
+        let verdict = self.begun.front.keeper().begin(&mut exchange, &message).await;
         self.take(verdict, exchange, &mechanism).await
     }
 
     pub(super) async fn respond(&mut self, octets: &Secret) -> Answer {
         let octets = SecretOctets::copy_of(octets.expose());
-        let message = ToKeeper::Respond { session: self.begun.id, octets };
-        let mut exchange = self.exchange.take().unwrap_or_default();
-        let verdict = self.begun.front.keeper().ask(&mut exchange, self.begun.id, &message).await;
+        // A response is asked for only behind a challenge, with which the exchange was kept.
+        let Some(mut exchange) = self.exchange.take() else {
+            return Answer::AuthFailed(AuthFailure::Temporary);
+        };
+        let message = ToKeeper::Respond { exchange: exchange.id, octets };
+        let verdict = self.begun.front.keeper().ask(&mut exchange, &message).await;
         self.take(verdict, exchange, "").await
     }
 
@@ -47,7 +53,7 @@ impl Driver {
             }
             Err(_) => {
                 // One that is only late has the exchange still.
-                self.begun.front.keeper().cancel(self.begun.id);
+                self.begun.front.keeper().cancel(exchange.id);
                 self.begun.front.journal().note(&Event::NoKeeper(self.begun.peer()));
                 Answer::AuthFailed(AuthFailure::Temporary)
             }
@@ -85,6 +91,8 @@ impl Driver {
             mechanism: &login.mechanism,
             ssf: login.ssf,
         });
+        let login = Arc::<Login>::from(login);
+        self.begun.entry.has_logged_in(Some(&login));
         self.login = Some(login);
         Answer::Authenticated(after)
     }

@@ -144,9 +144,9 @@ fn a_security_layer_wraps_the_session() {
             mechanisms: vec!["DIGEST-MD5".to_owned()],
             left_out: Vec::new(),
         }],
-        ToKeeper::Begin { session, .. } => {
+        ToKeeper::Begin { exchange, .. } => {
             let layer = SecretOctets::copy_of(&keys(1, 2));
-            vec![ToFront::LoggedIn { session: *session, login: login("DIGEST-MD5", Some(layer)) }]
+            vec![ToFront::LoggedIn { exchange: *exchange, login: login("DIGEST-MD5", Some(layer)) }]
         }
         _ => Vec::new(),
     }));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use wire::frame::{self, Decoder};
-use wire::{Class, Login, SecretOctets, SessionId, ToFront, ToKeeper};
+use wire::{Class, ExchangeId, Login, SecretOctets, ToFront, ToKeeper};
 use zeroize::Zeroizing;
 
 /// What a keeper answers.
@@ -66,17 +66,17 @@ pub(crate) fn alices() -> Part {
                 left_out: Vec::new(),
             }]
         }
-        ToKeeper::Begin { session, mechanism, initial, .. } if mechanism.eq_ignore_ascii_case("PLAIN") => {
+        ToKeeper::Begin { exchange, mechanism, initial, .. } if mechanism.eq_ignore_ascii_case("PLAIN") => {
             let initial = initial.as_ref().map(|octets| octets.expose().to_vec()).unwrap_or_default();
-            vec![verdict(*session, "PLAIN", initial == b"\0alice\0pencil")]
+            vec![verdict(*exchange, "PLAIN", initial == b"\0alice\0pencil")]
         }
-        ToKeeper::Begin { session, .. } => vec![challenge(*session, "Username:")],
-        ToKeeper::Respond { session, octets } => match user.take() {
+        ToKeeper::Begin { exchange, .. } => vec![challenge(*exchange, "Username:")],
+        ToKeeper::Respond { exchange, octets } => match user.take() {
             None => {
                 user = Some(octets.expose().to_vec());
-                vec![challenge(*session, "Password:")]
+                vec![challenge(*exchange, "Password:")]
             }
-            Some(name) => vec![verdict(*session, "LOGIN", name == b"alice" && octets.expose() == b"pencil")],
+            Some(name) => vec![verdict(*exchange, "LOGIN", name == b"alice" && octets.expose() == b"pencil")],
         },
         ToKeeper::Cancel { .. } => {
             user = None;
@@ -85,15 +85,15 @@ pub(crate) fn alices() -> Part {
     })
 }
 
-pub(crate) fn challenge(session: SessionId, text: &str) -> ToFront {
-    ToFront::Challenge { session, octets: text.as_bytes().to_vec() }
+pub(crate) fn challenge(exchange: ExchangeId, text: &str) -> ToFront {
+    ToFront::Challenge { exchange, octets: text.as_bytes().to_vec() }
 }
 
-pub(crate) fn verdict(session: SessionId, mechanism: &str, is_right: bool) -> ToFront {
+pub(crate) fn verdict(exchange: ExchangeId, mechanism: &str, is_right: bool) -> ToFront {
     if is_right {
-        ToFront::LoggedIn { session, login: login(mechanism, None) }
+        ToFront::LoggedIn { exchange, login: login(mechanism, None) }
     } else {
-        ToFront::Refused { session, class: Class::Refused, hold_ms: 0 }
+        ToFront::Refused { exchange, class: Class::Refused, hold_ms: 0 }
     }
 }
 

@@ -145,7 +145,7 @@ fn anonymous_is_no_login() {
             mechanisms: vec!["ANONYMOUS".to_owned()],
             left_out: Vec::new(),
         }],
-        ToKeeper::Begin { session, .. } => vec![verdict(*session, "ANONYMOUS", true)],
+        ToKeeper::Begin { exchange, .. } => vec![verdict(*exchange, "ANONYMOUS", true)],
         _ => Vec::new(),
     }));
     let mut client = world.client();

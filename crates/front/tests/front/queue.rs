@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::client::Client;
 use crate::world::{Wish, World, files};
@@ -61,7 +62,10 @@ fn a_delivery_that_was_cut_off_behind_the_rename_is_not_repeated() {
     world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
     let dir = world.crash();
     fs::rename(base.join("away"), base.join("bob@gate.test")).unwrap();
-    let kept = files(&dir.path().join("queue")).remove(0);
+    let kept = files(&dir.path().join("queue"))
+        .into_iter()
+        .find(|path| path.extension().unwrap() == "mail")
+        .unwrap();
     let octets = fs::read(&kept).unwrap();
     let world = World::with_alice(Wish { dir, ..Wish::default() });
     assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
@@ -166,4 +170,141 @@ fn what_is_no_message_stays_and_is_told() {
     let world = World::with_alice(wish);
     world.log.wait_for(&["QueueDamaged", "00063A0000000", "line 1"]);
     assert_eq!(world.queued(), [damaged]);
+}
+
+/// The message of a file of the queue, made older.
+fn aged(path: &Path, seconds: u64) {
+    let octets = fs::read(path).unwrap();
+    let text = String::from_utf8(octets).unwrap();
+    let at = text.lines().find_map(|line| line.strip_prefix("at ")).unwrap();
+    let before: u64 = at.parse::<u64>().unwrap() - seconds;
+    fs::write(path, text.replacen(&format!("\nat {at}\n"), &format!("\nat {before}\n"), 1)).unwrap();
+}
+
+fn one_of(world: &World, suffix: &str) -> PathBuf {
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    loop {
+        let all = files(&world.dir.path().join("queue")).into_iter();
+        let found: Vec<_> = all.filter(|path| path.to_str().unwrap().ends_with(suffix)).collect();
+        if let [only] = found.as_slice() {
+            return only.clone();
+        }
+        assert!(std::time::Instant::now() < end, "{found:?}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn who_sends_what_cannot_be_delivered_gets_a_report() {
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    let base = world.dir.path().join("mail");
+    client.talk(
+        "C: MAIL FROM:<carol@gate.test>
+         C: RCPT TO:<bob@gate.test>
+         C: RCPT TO:<u@friend.test>
+         S: 250 *
+         S: 250 *
+         S: 250 *",
+    );
+    fs::rename(base.join("bob@gate.test"), base.join("away")).unwrap();
+    client.talk("C: DATA\nS: 354 *\nC: Subject: for two\nC:\nC: in private\nC: .\nS: 250 *");
+    world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
+    // A filesystem may be mounted again: it waits.
+    assert!(!world.log.has("GivenUp"));
+    let last = one_of(&world, ".last");
+    assert!(fs::read_to_string(last).unwrap().contains("<bob@gate.test>: "));
+    let message = one_of(&world, ".mail");
+    let dir = world.crash();
+    aged(&message, 2 * 3600);
+
+    let world = World::with_alice(Wish { dir, ..Wish::default() });
+    let report = world.mailbox("carol@gate.test", 1).remove(0);
+    for words in [
+        "Return-Path: <>\n",
+        "Final-Recipient: rfc822; bob@gate.test\nAction: failed\nStatus: 5.1.1\n",
+        "Subject: for two\n",
+        "Auto-Submitted: auto-replied\n",
+    ] {
+        assert!(report.contains(words), "{words:?} in {report}");
+    }
+    assert!(!report.contains("in private") && !report.contains("u@friend.test"), "{report}");
+    world.log.wait_for(&["Reported", "carol@gate.test"]);
+    // The other recipient waits on.
+    one_of(&world, ".mail");
+    let message = one_of(&world, ".mail");
+    let dir = world.crash();
+    aged(&message, 6 * 24 * 3600);
+    let lifetime = std::time::Duration::from_hours(5 * 24);
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    let reports = world.mailbox("carol@gate.test", 2);
+    let second = reports.iter().find(|report| report.contains("friend.test")).unwrap();
+    assert!(second.contains("Status: 5.4.7") && !second.contains("bob@gate.test"), "{second}");
+    until_empty(&world);
+}
+
+fn until_empty(world: &World) {
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    while !world.queued().is_empty() {
+        assert!(std::time::Instant::now() < end, "{:?}", world.queued());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// What has no sender is never bounced: the postmaster hears of it, or it stays.
+#[test]
+fn what_has_no_sender_is_for_the_postmaster_or_stays() {
+    for has_postmaster in [true, false] {
+        let world = World::with_alice(Wish::default());
+        let mut client = world.client();
+        client.ehlo();
+        client.log_in();
+        let base = world.dir.path().join("mail");
+        if !has_postmaster {
+            fs::rename(base.join("postmaster@mail.gate.test"), base.join("away")).unwrap();
+        }
+        client.talk("C: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<u@friend.test>\nS: 250 *");
+        client.talk("C: DATA\nS: 354 *\nC: Subject: of nobody\nC:\nC: x\nC: .\nS: 250 *");
+        let message = one_of(&world, ".mail");
+        let dir = world.crash();
+        aged(&message, 3600);
+        let lifetime = std::time::Duration::from_mins(1);
+        let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+        if has_postmaster {
+            let report = world.mailbox("postmaster@mail.gate.test", 1).remove(0);
+            assert!(report.contains("Final-Recipient: rfc822; u@friend.test"), "{report}");
+            until_empty(&world);
+        } else {
+            world.log.wait_for(&["Kept"]);
+            assert_eq!(one_of(&world, ".mail"), message);
+        }
+    }
+}
+
+/// As if the mark had never reached the disk: the sender is told again, which is better than not at all, and the report that
+/// lies in the queue already is the same one.
+#[test]
+fn a_report_that_was_made_before_a_crash_is_not_lost_and_not_in_the_way() {
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    client.log_in();
+    client.talk("C: MAIL FROM:<x@far.test>\nS: 250 *\nC: RCPT TO:<u@friend.test>\nS: 250 *");
+    client.talk("C: DATA\nS: 354 *\nC: Subject: x\nC:\nC: x\nC: .\nS: 250 *");
+    let message = one_of(&world, ".mail");
+    let dir = world.crash();
+    aged(&message, 3600);
+    let octets = fs::read(&message).unwrap();
+    let lifetime = std::time::Duration::from_mins(1);
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    world.log.wait_for(&["Reported", "x@far.test"]);
+    let report = one_of(&world, ".mail");
+    assert_ne!(report, message);
+    let dir = world.crash();
+    fs::write(&message, octets).unwrap();
+    fs::set_permissions(&message, Permissions::from_mode(0o600)).unwrap();
+    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    world.log.wait_for(&["Reported", "x@far.test"]);
+    assert_eq!(one_of(&world, ".mail"), report, "it waits for its host");
 }

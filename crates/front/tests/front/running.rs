@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,9 @@ use store::StoreError;
 use store::maps::{self, Duplicates, Keys, Making, MapType, Volume};
 use store::secrets::{NewStore, SecretStore};
 use tempfile::TempDir;
-use wire::{FromOpener, Generation, ListenerId, MAX_MESSAGE, ToOpener};
+use wire::{
+    Finding, FromOpener, Generation, ListenerId, MAX_MESSAGE, Question, SessionFacts, SessionId, ToOpener,
+};
 
 use crate::client::{Client, PATIENCE};
 use crate::world::{Log, files, make_private, trust};
@@ -42,6 +45,8 @@ struct Daemon {
     address: SocketAddr,
     dir: TempDir,
     front: JoinHandle<Result<(), RunError>>,
+    /// What the front says to the opener, but for files.
+    said: Receiver<ToOpener>,
 }
 
 fn text(dir: &Path, more: &str) -> String {
@@ -79,12 +84,13 @@ impl Daemon {
         let front = thread::spawn(move || front::run(own, &trust(), journal));
         thread::spawn(move || keeper::run(&keepers, &trust(), &(Arc::new(|_| ()) as keeper::run::Observer)));
         let files = Arc::clone(&opener);
-        thread::spawn(move || serve_files(&files, &config));
+        let (tell, said) = mpsc::channel();
+        thread::spawn(move || serve_files(&files, &config, &tell));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let daemon = Self { opener, to_keeper, log, socket, address, dir, front };
+        let daemon = Self { opener, to_keeper, log, socket, address, dir, front, said };
         // In an order that is not the usual one.
-        daemon.say(&FromOpener::Listener(ListenerId(0)), Some(&daemon.socket));
+        daemon.say(&FromOpener::Listener(ListenerId(7)), Some(&daemon.socket));
         daemon.configure(1, &text);
         say(&daemon.to_keeper, &configuration(1, &text), None::<&UnixStream>);
         daemon.join();
@@ -97,7 +103,7 @@ impl Daemon {
 
     fn configure(&self, generation: u32, text: &str) {
         self.say(&configuration(generation, text), None::<&UnixStream>);
-        self.say(&FromOpener::Listener(ListenerId(0)), Some(&self.socket));
+        self.say(&FromOpener::Listener(ListenerId(7)), Some(&self.socket));
     }
 
     /// Front and keeper get a connection to each other.
@@ -105,6 +111,27 @@ impl Daemon {
         let (one, other) = UnixStream::pair().unwrap();
         self.say(&FromOpener::Peer, Some(&one));
         say(&self.to_keeper, &FromOpener::Peer, Some(&other));
+    }
+
+    /// The next thing of this kind that the front says.
+    fn hear<T>(&self, is_it: impl Fn(ToOpener) -> Option<T>) -> T {
+        loop {
+            if let Some(it) = is_it(self.said.recv_timeout(PATIENCE).unwrap()) {
+                return it;
+            }
+        }
+    }
+
+    fn sessions(&self, request: u32) -> Vec<SessionFacts> {
+        let question = Question::Sessions { after: SessionId(0) };
+        self.say(&FromOpener::Inquire { request, question }, None::<&UnixStream>);
+        self.hear(|said| match said {
+            ToOpener::Found { request: of, finding: Finding::Sessions { sessions, next: None } } => {
+                assert_eq!(of, request);
+                Some(sessions)
+            }
+            _ => None,
+        })
     }
 
     fn client(&self) -> Client<TcpStream> {
@@ -131,16 +158,24 @@ fn configuration(generation: u32, text: &str) -> FromOpener {
         generation: Generation(generation),
         path: "/etc/gatepost/gatepost.toml".to_owned(),
         text: text.to_owned(),
+        listeners: vec![ListenerId(7)],
     }
 }
 
-/// Opens what is asked for, as the opener does.
-fn serve_files(passage: &Passage, config: &Config) {
+/// Opens what is asked for, as the opener does, and hands on what else is said.
+fn serve_files(passage: &Passage, config: &Config, said: &Sender<ToOpener>) {
     while let Ok(packet) = passage.receive(MAX_MESSAGE) {
         if packet.octets.is_empty() {
             return;
         }
-        let ToOpener::Open { request, file } = wire::from_octets(&packet.octets).unwrap() else { continue };
+        let (request, file) = match wire::from_octets(&packet.octets).unwrap() {
+            ToOpener::Open { request, file } => (request, file),
+            other => {
+                // A test that does not listen has ended, or never did.
+                let _ = said.send(other);
+                continue;
+            }
+        };
         let wanted = config.daemon_files().into_iter().find(|wanted| wanted.index.0 == file).unwrap();
         match SafeFile::open(&wanted.path, wanted.kind, &trust()) {
             Ok(file) => say(passage, &FromOpener::Opened { request }, Some(file.as_file())),
@@ -238,6 +273,69 @@ fn cram_md5(client: &mut Client<TcpStream>, password: &[u8], reply: &str) {
     }
     let response = STANDARD.encode(response);
     client.talk(&format!("C: {response}\nS: {reply}"));
+}
+
+/// Both are alive, and their connection is gone: sessions stay, and what needs the keeper is put off until there is another.
+#[test]
+fn a_front_without_a_keeper_keeps_its_sessions_and_asks_for_another_connection() {
+    let daemon = Daemon::start("");
+    let mut client = daemon.client();
+    client.ehlo();
+    cram_md5(&mut client, b"wonderland", "235 2.0.0 OK Authenticated");
+    let mut other = daemon.client();
+    other.ehlo();
+    // One end of the new connection is nobody's.
+    let (one, _) = UnixStream::pair().unwrap();
+    daemon.say(&FromOpener::Peer, Some(&one));
+    drop(one);
+    daemon.log.wait_for(&["KeeperGone"]);
+    other.talk("C: AUTH CRAM-MD5\nS: 454 *");
+    daemon.hear(|said| (said == ToOpener::Alone).then_some(()));
+    daemon.hear(|said| (said == ToOpener::Alone).then_some(()));
+    daemon.join();
+    until(|| daemon.log.count("KeeperConnected") == 3);
+    cram_md5(&mut other, b"wonderland", "235 2.0.0 OK Authenticated");
+    client.talk("C: MAIL FROM:<alice@gate.test>\nS: 250 *");
+    daemon.end();
+}
+
+#[test]
+fn whoever_administers_it_sees_who_is_there_and_what_they_do() {
+    let daemon = Daemon::start("");
+    let mut alice = daemon.client();
+    alice.ehlo();
+    cram_md5(&mut alice, b"wonderland", "235 2.0.0 OK Authenticated");
+    alice.talk(
+        "C: MAIL FROM:<alice@gate.test>
+         C: RCPT TO:<bob@gate.test>
+         C: DATA
+         S: 250 *
+         S: 250 *
+         S: 354 *
+         C: x: y
+         C:
+         C: .
+         S: 250 2.0.0 *
+         C: MAIL FROM:<alice@gate.test>
+         S: 250 *",
+    );
+    let mut nobody = daemon.client();
+    nobody.ehlo();
+    nobody.talk("C: AUTH CRAM-MD5\nS: 334 *");
+    let sessions = daemon.sessions(1);
+    let shown: Vec<_> = sessions
+        .iter()
+        .map(|facts| {
+            let login = facts.login.as_ref().map(|it| (it.authentication.as_str(), it.mechanism.as_str()));
+            (facts.session.0, facts.client.as_str(), login, facts.state.as_str(), facts.messages)
+        })
+        .collect();
+    let alices = Some(("alice@gate.test", "CRAM-MD5"));
+    assert_eq!(shown, [(1, "[127.0.0.1]", alices, "mail", 1), (2, "[127.0.0.1]", None, "auth", 0)]);
+    assert!(sessions.iter().all(|facts| facts.listener == "MSA" && facts.tls.is_none() && facts.since > 0));
+    drop(alice);
+    until(|| daemon.sessions(2).len() == 1);
+    daemon.end();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use smtp::server::{AuthRule, Limits, Policy};
 use wire::{Class, ToFront, ToKeeper};
 
 use crate::client::{Client, PATIENCE};
-use crate::part::{Part, alices, challenge};
+use crate::part::{self, Part, alices, challenge};
 use crate::world::{Wish, World, listener, policy, table};
 
 fn with_policy(change: impl FnOnce(&mut Policy)) -> Wish {
@@ -59,8 +59,8 @@ fn offers_are_asked_for_once_until_they_change() {
     let heard = world.keeper(Box::new(|message| match message {
         ToKeeper::Offer { request, .. } => vec![offered(*request, &["CRAM-MD5"])],
         // The store has become unreadable: nothing is offered any more, and this login fails for that reason.
-        ToKeeper::Begin { session, .. } => {
-            vec![ToFront::OffersChanged, refused(*session, Class::Temporary, 0)]
+        ToKeeper::Begin { exchange, .. } => {
+            vec![ToFront::OffersChanged, refused(*exchange, Class::Temporary, 0)]
         }
         _ => Vec::new(),
     }));
@@ -80,8 +80,8 @@ fn offered(request: u32, names: &[&str]) -> ToFront {
     ToFront::Offered { request, mechanisms, left_out: vec![("PLAIN".to_owned(), "no TLS".to_owned())] }
 }
 
-fn refused(session: wire::SessionId, class: Class, hold_ms: u32) -> ToFront {
-    ToFront::Refused { session, class, hold_ms }
+fn refused(exchange: wire::ExchangeId, class: Class, hold_ms: u32) -> ToFront {
+    ToFront::Refused { exchange, class, hold_ms }
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn each_class_of_refusal_has_its_reply_and_may_be_held_back() {
         let world = World::new(Wish::default());
         world.keeper(Box::new(move |message| match message {
             ToKeeper::Offer { request, .. } => vec![offered(*request, &["CRAM-MD5"])],
-            ToKeeper::Begin { session, .. } => vec![refused(*session, class, 300)],
+            ToKeeper::Begin { exchange, .. } => vec![refused(*exchange, class, 300)],
             _ => Vec::new(),
         }));
         let mut client = world.client();
@@ -147,6 +147,39 @@ fn without_a_keeper_a_login_fails_for_that_reason() {
     // What was offered last is offered still: a client that finds no AUTH gives up for good.
     assert!(client.ehlo().contains(&"AUTH LOGIN".to_owned()));
     world.log.wait_for(&["NoKeeper"]);
+}
+
+/// An answer that comes when its question was given up already is no answer to the next.
+#[test]
+fn an_answer_to_an_exchange_that_was_given_up_is_not_taken_for_the_next() {
+    let world = World::new(Wish::default());
+    let (mut first, mut turns) = (None, Vec::new());
+    let (tell, told) = std::sync::mpsc::channel();
+    world.keeper(Box::new(move |message| match message {
+        ToKeeper::Offer { request, .. } => vec![offered(*request, &["PLAIN", "LOGIN"])],
+        ToKeeper::Begin { exchange, mechanism, .. } if mechanism == "LOGIN" => {
+            first = Some(*exchange);
+            vec![challenge(*exchange, "Username:")]
+        }
+        ToKeeper::Begin { exchange, .. } => {
+            turns.push(*exchange);
+            tell.send(turns.len()).unwrap();
+            let late = first.map(|late| part::verdict(late, "LOGIN", true));
+            late.into_iter().chain([refused(*exchange, Class::Refused, 0)]).collect()
+        }
+        _ => Vec::new(),
+    }));
+    let mut client = world.client();
+    client.ehlo();
+    client.talk(
+        "C: AUTH LOGIN
+         S: 334 *
+         C: *
+         S: 501 *
+         C: AUTH PLAIN AGFsaWNlAGd1ZXNz
+         S: 535 *",
+    );
+    assert_eq!(told.recv(), Ok(1));
 }
 
 /// Offers, and falls with the first exchange.
@@ -274,7 +307,7 @@ fn a_client_that_hangs_up_in_the_middle_of_a_login_is_forgotten() {
     let world = World::new(Wish::default());
     let heard = world.keeper(Box::new(|message| match message {
         ToKeeper::Offer { request, .. } => vec![offered(*request, &["LOGIN"])],
-        ToKeeper::Begin { session, .. } => vec![challenge(*session, "Username:")],
+        ToKeeper::Begin { exchange, .. } => vec![challenge(*exchange, "Username:")],
         _ => Vec::new(),
     }));
     let mut client = world.client();

@@ -59,6 +59,11 @@ impl Log {
         }
     }
 
+    #[allow(dead_code, reason = "not every suite counts")]
+    pub(crate) fn count(&self, word: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| line.contains(word)).count()
+    }
+
     pub(crate) fn has(&self, word: &str) -> bool {
         self.0.lock().unwrap().iter().any(|line| line.contains(word))
     }
@@ -103,6 +108,7 @@ pub(crate) struct Wish {
     pub(crate) received_user: ReceivedUserRule,
     pub(crate) connections_per_address: u32,
     pub(crate) min_free: u64,
+    pub(crate) lifetime: Duration,
     pub(crate) dir: Dir,
 }
 
@@ -147,6 +153,7 @@ impl Default for Wish {
             received_user: ReceivedUserRule::Hidden,
             connections_per_address: 1000,
             min_free: 0,
+            lifetime: Duration::from_hours(1000),
             dir: dir.into(),
         }
     }
@@ -170,6 +177,7 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn listener() -> ListenerSettings {
     ListenerSettings {
+        id: ListenerId(0),
         name: "MSA".to_owned(),
         policy: Arc::new(policy()),
         max_message_size: 1 << 20,
@@ -192,13 +200,21 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(wish: Wish) -> Self {
         let Wish {
-            listener, access, certificate, received_user, connections_per_address, min_free, dir, ..
+            listener,
+            access,
+            certificate,
+            received_user,
+            connections_per_address,
+            min_free,
+            lifetime,
+            dir,
+            ..
         } = wish;
         let log = Arc::new(Log::default());
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let settings = Settings {
             host: "mail.gate.test".to_owned(),
-            listeners: vec![listener],
+            listeners: vec![Arc::new(listener)],
             relay: RelayRules {
                 host: "mail.gate.test".to_owned(),
                 local_domains: vec!["gate.test".to_owned(), "mail.gate.test".to_owned()],
@@ -213,6 +229,7 @@ impl World {
             queue: QueueSettings {
                 directory: dir.path().join("queue"),
                 min_free,
+                lifetime,
                 maildirs: dir.path().join("mail"),
             },
         };
@@ -286,9 +303,10 @@ impl World {
         }
     }
 
-    /// What lies in the queue.
+    /// What lies in the queue, but for words about tries.
     pub(crate) fn queued(&self) -> Vec<PathBuf> {
-        files(&self.dir.path().join("queue"))
+        let all = files(&self.dir.path().join("queue")).into_iter();
+        all.filter(|path| path.extension().is_none_or(|it| it != "last")).collect()
     }
 }
 
@@ -304,9 +322,9 @@ pub(crate) fn trust() -> Trust {
 }
 
 fn queue(settings: &Settings, log: Arc<Log>) -> Arc<Queue> {
-    let QueueSettings { directory, min_free, maildirs } = &settings.queue;
+    let QueueSettings { directory, min_free, maildirs, .. } = &settings.queue;
     let spool = Spool::open(directory, &trust(), *min_free).unwrap();
-    Queue::new(spool, Maildirs::new(maildirs, trust()), settings.host.clone(), log)
+    Queue::new(spool, Maildirs::new(maildirs, trust()), settings.delivery(), log)
 }
 
 fn certified(dir: &Path) -> ServerSetup {

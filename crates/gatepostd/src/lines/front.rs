@@ -62,6 +62,14 @@ fn of_itself(event: &Event<'_>) -> Line {
         Event::QueueTakenUp { messages } => {
             line(Priority::Info, 9, "the queue is taken up again").with("messages", messages)
         }
+        Event::Reported { id, report, to } => line(Priority::Notice, 5, "the sender is told")
+            .with("id", id)
+            .with("dsn_id", report)
+            .with("to", to),
+        Event::Kept { id } => {
+            let text = "undeliverable, and nobody can be told: there is no sender, and no Maildir of postmaster; it stays";
+            line(Priority::Error, 2, text).with("id", id)
+        }
         Event::KeeperConnected => line(Priority::Info, 10, "the keeper is there"),
         Event::KeeperGone => {
             line(Priority::Warning, 4, "the keeper is gone: nobody can log in until it is back")
@@ -114,6 +122,9 @@ fn of_delivery(id: &str, to: &str, stat: &Stat<'_>) -> Line {
     match stat {
         Stat::Sent => line(Priority::Info).with("stat", "Sent"),
         Stat::Deferred(why) => line(Priority::Notice).with("stat", format!("Deferred: {why}")),
+        Stat::GivenUp { status, words } => {
+            line(Priority::Warning).with("dsn", status).with("stat", format!("Undeliverable: {words}"))
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use credential::Identity;
-use keeper::{AuthResult, Event, Outcome};
+use keeper::{AuthResult, Event, Outcome, Proof};
 
 use crate::journal::{Line, Priority};
 
@@ -57,6 +57,8 @@ pub(crate) fn of_keeper(event: &Event) -> Line {
 
 fn of_login(result: &AuthResult) -> Line {
     let (priority, level) = match result.outcome {
+        // Somebody knows a password and does not wish that it shows.
+        Outcome::Cancelled if result.proof == Proof::Right => (Priority::Warning, 5),
         Outcome::Ok => (Priority::Info, 9),
         Outcome::Temporary => (Priority::Error, 2),
         Outcome::Cancelled => (Priority::Info, 10),
@@ -79,6 +81,7 @@ fn of_login(result: &AuthResult) -> Line {
         .with("session", result.session)
         .with_some("author", result.authorization.as_ref().map(|author| cut(author.clone(), LONGEST_NAME)))
         .with_some("reason", result.failure.as_ref())
+        .with_some("reason", (result.proof == Proof::Right).then_some(GIVEN_UP))
         .with_some("nearest", result.nearest.as_ref())
 }
 
@@ -90,6 +93,8 @@ fn cut(mut text: String, characters: usize) -> String {
     text
 }
 
+/// Why it is cancelled, where the client had what it takes.
+const GIVEN_UP: &str = "the proof was right, the client gave up before it was let in";
 const LONGEST_NAME: usize = 128;
 const LONGEST_MECHANISM: usize = 16;
 
@@ -112,6 +117,7 @@ mod tests {
             nearest: None,
             outcome,
             failure,
+            proof: Proof::None,
         }
     }
 
@@ -133,6 +139,12 @@ mod tests {
             made
         };
         assert_eq!(of_keeper(&Event::Auth(result(Outcome::Ok, None))), expected("ok"));
+        let given_up = AuthResult { proof: Proof::Right, ..result(Outcome::Cancelled, None) };
+        let said = format!("{:?}", of_keeper(&Event::Auth(given_up)));
+        assert!(
+            said.contains("Warning") && said.contains("\"cancelled\"") && said.contains("proof was right"),
+            "{said}"
+        );
     }
 
     #[test]

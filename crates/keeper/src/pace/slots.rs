@@ -20,6 +20,11 @@ impl Slots {
         let free = slots.iter_mut().find(|until| **until <= now);
         free.map(|until| *until = now + time).is_some()
     }
+
+    /// Everybody who has a slot of this name gives it back.
+    pub(super) fn free(&mut self, name: &Name) {
+        self.0[(name.place % NAMES) as usize] = [Duration::ZERO; AT_ONCE];
+    }
 }
 
 /// 128 KiB.

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use credential::{Identity, Realm};
 use proptest::prelude::*;
+use wire::{Held, Subject};
 
 use super::*;
 
@@ -117,6 +118,65 @@ fn strangers_to_an_identity_under_pressure_come_a_few_at_a_time() {
     assert_eq!(pace.failed(at("198.51.100.7"), Some(&alice), now), Duration::ZERO, "nor is she held back");
     assert_eq!(pace.failed(network(302), Some(&alice), now), Duration::from_secs(5));
     assert_eq!(pace.failed(None, Some(&alice), now), Duration::from_secs(5), "only the identity counts");
+}
+
+fn held(pace: &Pace, all: bool, now: Instant) -> Vec<Held> {
+    let (mut from, mut found) = (0, Vec::new());
+    while let Some((next, more)) = pace.held(from, all, now) {
+        found.extend(more);
+        from = next;
+    }
+    found
+}
+
+#[test]
+fn who_is_held_back_can_be_seen_and_let_go() {
+    let now = Instant::now();
+    let mut pace = pace(now);
+    let (client, nobody) = (at("192.0.2.1"), who("nobody"));
+    fail(&mut pace, 2, client, "nobody", now);
+    assert_eq!(held(&pace, false, now), []);
+    assert_eq!(held(&pace, true, now).len(), 3, "address, network, identity");
+    fail(&mut pace, 18, client, "nobody", now);
+    let found = held(&pace, false, now);
+    let address = Subject::Address("192.0.2.1".parse().unwrap());
+    let expected = [
+        Held { subject: address, failures: 20_000, delay_ms: 30_000, refused: true, ends: 1231 },
+        Held {
+            subject: Subject::Identity("nobody@example.org".to_owned()),
+            failures: 20_000,
+            delay_ms: 5000,
+            refused: false,
+            ends: 450,
+        },
+    ];
+    assert_eq!(found, expected);
+    // What is said of the end is so.
+    let end = now + Duration::from_secs(1233);
+    assert_eq!(
+        (pace.hold(client, end), pace.admit_client(client, end)),
+        (Duration::ZERO, Admission::Welcome)
+    );
+
+    fail(&mut pace, 200, at("192.0.2.7"), "u", now);
+    let (count, still) = pace.forget_address(client.unwrap(), now);
+    assert_eq!((count, pace.admit_client(client, now)), (1, Admission::Later));
+    assert_eq!(
+        still.first().map(|held| &held.subject),
+        Some(&Subject::Network("192.0.2.0".parse().unwrap()))
+    );
+    assert_eq!(pace.forget_network(client.unwrap()), 2, "the network, and the other address");
+    assert_eq!(pace.admit_client(client, now), Admission::Welcome);
+    assert!((0..4).all(|_| pace.admit(client, &nobody, now) == Admission::Welcome));
+    assert_eq!(pace.admit(client, &nobody, now), Admission::Later);
+    assert_eq!((pace.forget_identity(&nobody), pace.forget_identity(&nobody)), (1, 0));
+    assert_eq!(pace.admit(client, &nobody, now), Admission::Welcome);
+    assert_eq!(pace.forget_everybody(), 1, "the identity of the other guesses");
+    assert_eq!(held(&pace, true, now), []);
+
+    fail(&mut pace, 20, client, "x", now);
+    pace.configure(Throttle { exempt: vec!["192.0.2.0/24".parse().unwrap()], ..Throttle::default() });
+    assert!(held(&pace, false, now).iter().all(|held| matches!(held.subject, Subject::Identity(_))));
 }
 
 #[test]

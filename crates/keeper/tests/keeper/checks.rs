@@ -58,7 +58,7 @@ fn who_waits_in_vain_is_told_and_who_has_left_is_not_checked() {
     let mut world = World::new("argon2id");
     world.has_threads = false;
     let sessions: Vec<_> = (0..5).map(|_| world.begin_plain("alice", "wonderland", net(1))).collect();
-    world.say(ToKeeper::Cancel { session: sessions[2] });
+    world.say(ToKeeper::Cancel { exchange: sessions[2] });
     world.pass(Duration::from_secs(20));
     world.check_one();
     world.settle();

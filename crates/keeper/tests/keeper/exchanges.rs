@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use config::{ActsFor, ProxyRule};
 use credential::{Mechanism, ScramHash, State};
-use keeper::{Event, Outcome};
+use keeper::{Event, Outcome, Proof};
 use sasl::client::{self, Means};
 use sasl::layer::{LayerKeys, Layers};
-use wire::{Class, SecretOctets, ToFront, ToKeeper};
+use wire::{Class, ExchangeId, SecretOctets, ToFront, ToKeeper};
 
 use crate::world::{World, client_settings, kinds, policy, realm, set_password, tls, user, who};
 
@@ -45,6 +45,9 @@ fn every_mechanism_lets_in_whom_it_should_and_nobody_else() {
         world.pass(Duration::from_hours(3));
     }
     assert!(!world.keeper.is_busy());
+    // Whatever was tried, right or wrong, nothing of it is told.
+    let told = format!("{:?}", world.events);
+    assert!(told.contains("alice") && !told.contains("builder") && !told.contains("wonderland"), "{told}");
 }
 
 #[test]
@@ -128,14 +131,14 @@ fn a_session_has_one_exchange_at_a_time() {
     assert!(world.told(session).unwrap().is_ok());
     assert_eq!(world.outcomes(), [Outcome::Cancelled, Outcome::Ok]);
     world.sent.clear();
-    world.say(ToKeeper::Respond { session, octets: SecretOctets::copy_of(b"alice 00") });
-    world.say(ToKeeper::Cancel { session });
+    world.say(ToKeeper::Respond { exchange: session, octets: SecretOctets::copy_of(b"alice 00") });
+    world.say(ToKeeper::Cancel { exchange: session });
     assert!(
         world.sent.is_empty() && world.outcomes().len() == 2,
         "there is nothing left to answer or to cancel"
     );
     world.begin(session, "CRAM-MD5", None, None);
-    world.say(ToKeeper::Cancel { session });
+    world.say(ToKeeper::Cancel { exchange: session });
     assert_eq!(world.outcomes()[2..], [Outcome::Cancelled]);
     world.begin(session, "CRAM-MD5", None, None);
     world.keeper.front_left();
@@ -166,6 +169,7 @@ fn offers_are_those_of_the_listener_and_the_channel() {
     own.mechanisms = [Mechanism::Plain].into_iter().collect();
     own.keep = kinds("argon2id");
     settings.listeners.push(Arc::new(own));
+    settings.numbers = vec![wire::ListenerId(7), wire::ListenerId(1)];
     world.keeper.configure(settings, &world.now);
     world.settle();
     assert!(matches!(world.sent.pop_back(), Some(ToFront::OffersChanged)));
@@ -173,6 +177,75 @@ fn offers_are_those_of_the_listener_and_the_channel() {
     let Some(ToFront::Offered { mechanisms, left_out, .. }) = world.sent.pop_back() else { panic!() };
     assert_eq!(mechanisms, ["PLAIN"]);
     assert!(left_out.contains(&("LOGIN".to_owned(), "the configuration does not list it".to_owned())));
+    world.say(ToKeeper::Offer { request: 2, listener: wire::ListenerId(0), channel: tls() });
+    let Some(ToFront::Offered { mechanisms, .. }) = world.sent.pop_back() else { panic!() };
+    assert!(mechanisms.is_empty(), "nobody listens there any more");
+    // Who came by it hears that the trouble is ours, not that a mechanism was never there.
+    let session = world.begin_plain("alice", "wonderland", None);
+    assert_eq!(world.told(session).unwrap().unwrap_err().0, Class::Temporary);
+}
+
+#[test]
+fn what_is_said_of_an_exchange_that_was_given_up_is_not_taken_for_the_next() {
+    let mut world = World::new("argon2id cram-md5");
+    world.has_threads = false;
+    let first = world.begin_plain("alice", "guess", None);
+    let second = ExchangeId { turn: 2, ..first };
+    world.begin(second, "PLAIN", Some(b"\0alice\0wonderland"), None);
+    for late in [
+        ToKeeper::Respond { exchange: first, octets: SecretOctets::copy_of(b"x") },
+        ToKeeper::Cancel { exchange: first },
+    ] {
+        world.say(late);
+    }
+    world.has_threads = true;
+    world.settle();
+    assert!(world.told(first).is_none() && world.told(second).unwrap().is_ok());
+    assert_eq!(
+        world.outcomes(),
+        [Outcome::Refused, Outcome::Ok],
+        "each has one end, and the guess is in the log"
+    );
+}
+
+#[test]
+fn who_gives_up_behind_a_right_proof_has_shown_that_he_has_the_password() {
+    let proofs = |world: &World| {
+        let results = world.events.iter().filter_map(|event| match event {
+            Event::Auth(result) => Some((result.outcome, result.proof)),
+            _ => None,
+        });
+        results.collect::<Vec<_>>()
+    };
+    let client: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
+    let mut world = World::new("scram-sha-256 argon2id");
+    for _ in 0..30 {
+        world.give_up_behind_proof("alice", "wonderland", client);
+    }
+    assert_eq!(proofs(&world), [(Outcome::Cancelled, Proof::Right); 30]);
+    assert!(
+        world.log_in(Mechanism::Plain, "alice", "wonderland", None, client).0.is_ok(),
+        "it was no failure"
+    );
+    world.events.clear();
+    let session = world.next_session();
+    world.begin(session, "SCRAM-SHA-256", Some(b"n,,n=alice,r=abcdefghij"), client);
+    world.say(ToKeeper::Cancel { exchange: session });
+    assert_eq!(proofs(&world), [(Outcome::Cancelled, Proof::None)]);
+
+    world.events.clear();
+    world.has_threads = false;
+    for (text, end) in
+        [("builder", (Outcome::Cancelled, Proof::Right)), ("guess", (Outcome::Refused, Proof::None))]
+    {
+        let session = world.begin_plain("bob", text, client);
+        world.say(ToKeeper::Cancel { exchange: session });
+        assert_eq!(proofs(&world), [], "nobody knows yet");
+        world.check_one();
+        world.settle();
+        assert_eq!(proofs(&world), [end], "{text}");
+        world.events.clear();
+    }
 }
 
 #[test]
@@ -198,7 +271,7 @@ fn who_guesses_is_held_back_then_refused_and_hanging_up_does_not_help() {
     world.has_threads = false;
     for turn in 0..20 {
         let session = world.begin_plain(&format!("user{turn}"), "guess", client);
-        world.say(ToKeeper::Cancel { session });
+        world.say(ToKeeper::Cancel { exchange: session });
         world.check_one();
         world.settle();
     }

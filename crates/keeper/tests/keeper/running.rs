@@ -16,8 +16,8 @@ use keeper::{Event, Outcome, RunError};
 use safefile::Passage;
 use tempfile::TempDir;
 use wire::{
-    Class, FromOpener, Generation, ListenerId, MAX_MESSAGE, SecretOctets, SessionId, ToFront, ToKeeper,
-    ToOpener, frame,
+    Class, ExchangeId, Finding, FromOpener, Generation, ListenerId, MAX_MESSAGE, Question, SecretOctets,
+    SessionId, Subject, ToFront, ToKeeper, ToOpener, Whom, frame,
 };
 use zeroize::Zeroizing;
 
@@ -68,6 +68,7 @@ impl Running {
                 generation: Generation(generation),
                 path: "/etc/gatepost/gatepost.toml".to_owned(),
                 text: text.to_owned(),
+                listeners: vec![ListenerId(0)],
             },
             None,
         );
@@ -119,7 +120,7 @@ impl Front {
 
     fn plain(&mut self, session: u64, password: &str) {
         self.say(&ToKeeper::Begin {
-            session: SessionId(session),
+            exchange: ExchangeId { session: SessionId(session), turn: 1 },
             listener: ListenerId(0),
             channel: tls(),
             client: Some("192.0.2.1".parse().unwrap()),
@@ -211,6 +212,67 @@ fn a_configuration_takes_the_place_of_the_one_before_unless_it_has_faults() {
 }
 
 #[test]
+fn whoever_administers_it_sees_who_is_held_back_and_lets_him_go() {
+    let running = Running::with_users();
+    assert_eq!((running.hear(), running.hear()), (ToOpener::Ready, ToOpener::Alive(Generation(1))));
+    running.configure(2, &format!("{}[throttle]\nrefuse_after = 5\n", text(&running.dir)));
+    assert_eq!(running.hear(), ToOpener::Alive(Generation(2)));
+    let mut front = running.front();
+    for session in 0..5 {
+        front.plain(session, "guess");
+        assert!(!front.is_let_in());
+    }
+    let ask = |request, question| {
+        running.say(&FromOpener::Inquire { request, question }, None);
+        loop {
+            match running.hear() {
+                ToOpener::Found { request: of, finding } if of == request => return finding,
+                ToOpener::Alive(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let Finding::Throttled { held, next: None } = ask(1, Question::Throttled { from: 0, all: true }) else {
+        panic!()
+    };
+    let subjects: Vec<_> = held.iter().map(|held| held.subject.clone()).collect();
+    let address = "192.0.2.1".parse().unwrap();
+    let network = Subject::Network("192.0.2.0".parse().unwrap());
+    let alice = Subject::Identity("alice@example.org".to_owned());
+    assert_eq!(subjects, [Subject::Address(address), network, alice]);
+    assert!(held[0].refused && !held[1].refused);
+    front.plain(21, "wonderland");
+    let Some(ToFront::Refused { class: Class::Later, .. }) = front.hear() else { panic!() };
+    let forgotten = Finding::Forgotten { names: 1, still: Vec::new() };
+    assert_eq!(ask(2, Question::Forget(Whom::Address(address))), forgotten);
+    assert_eq!(ask(3, Question::Forget(Whom::Identity("alice".to_owned()))), forgotten, "her realm is known");
+    front.plain(22, "wonderland");
+    assert!(front.is_let_in());
+    let Finding::Nothing(why) = ask(4, Question::Sessions { after: SessionId(0) }) else { panic!() };
+    assert!(why.contains("no sessions"), "{why}");
+    running.end();
+}
+
+#[test]
+fn more_checks_at_once_are_possible_without_a_restart() {
+    let running = Running::with_users();
+    let threads = || {
+        let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("comm"));
+        let names = tasks.filter_map(|comm| fs::read_to_string(comm).ok());
+        names.filter(|name| name.trim() == "check 99").count()
+    };
+    assert_eq!(threads(), 0);
+    running.configure(2, &format!("{}[throttle]\npassword_checks = 100\n", text(&running.dir)));
+    while running.hear() != ToOpener::Alive(Generation(2)) {}
+    assert_eq!(threads(), 1);
+    running.configure(3, &format!("{}[throttle]\npassword_checks = 1\n", text(&running.dir)));
+    let mut front = running.front();
+    front.plain(1, "wonderland");
+    assert!(front.is_let_in());
+    running.end();
+}
+
+#[test]
 fn a_keeper_without_a_store_waits_for_one_and_ends_with_its_opener() {
     let running = Running::start(tests::scratch::dir());
     assert_eq!(running.hear(), ToOpener::Ready);
@@ -263,7 +325,7 @@ fn thousands_of_logins_at_once_are_all_answered() {
         let mut octets = Zeroizing::default();
         for session in 0..2000 {
             let message = ToKeeper::Begin {
-                session: SessionId(session),
+                exchange: ExchangeId { session: SessionId(session), turn: 1 },
                 listener: ListenerId(0),
                 channel: tls(),
                 client: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use credential::Mechanism;
 use keeper::Event;
 use proptest::prelude::*;
-use wire::{ListenerId, SecretOctets, SessionId, ToFront, ToKeeper};
+use wire::{ExchangeId, ListenerId, SecretOctets, SessionId, ToFront, ToKeeper};
 
 use crate::world::{World, policy, tls, user};
 
@@ -35,15 +35,16 @@ fn response() -> impl Strategy<Value = SecretOctets> {
 }
 
 fn move_of_front() -> impl Strategy<Value = Move> {
-    let session = (0..4_u64).prop_map(SessionId);
+    let exchange = (0..4_u64, 0..2_u32);
+    let exchange = exchange.prop_map(|(session, turn)| ExchangeId { session: SessionId(session), turn });
     let mechanism = prop_oneof![
         9 => prop::sample::select(Mechanism::ALL.to_vec()).prop_map(|it| it.name().to_owned()),
         1 => "\\PC{0,30}",
     ];
     let client = prop::option::of(any::<[u8; 2]>().prop_map(|[a, b]| IpAddr::from([10, 0, a % 2, b % 4])));
-    let begin = (session.clone(), 0..2_u16, mechanism, client, prop::option::of(response())).prop_map(
-        |(session, listener, mechanism, client, initial)| ToKeeper::Begin {
-            session,
+    let begin = (exchange.clone(), 0..2_u32, mechanism, client, prop::option::of(response())).prop_map(
+        |(exchange, listener, mechanism, client, initial)| ToKeeper::Begin {
+            exchange,
             listener: ListenerId(listener),
             channel: tls(),
             client,
@@ -52,8 +53,8 @@ fn move_of_front() -> impl Strategy<Value = Move> {
         },
     );
     let respond =
-        (session.clone(), response()).prop_map(|(session, octets)| ToKeeper::Respond { session, octets });
-    let cancel = session.prop_map(|session| ToKeeper::Cancel { session });
+        (exchange.clone(), response()).prop_map(|(exchange, octets)| ToKeeper::Respond { exchange, octets });
+    let cancel = exchange.prop_map(|exchange| ToKeeper::Cancel { exchange });
     prop_oneof![
         6 => begin.prop_map(Move::Say),
         5 => respond.prop_map(Move::Say),
@@ -101,10 +102,10 @@ proptest! {
         world.settle();
         prop_assert!(!world.keeper.is_busy());
         prop_assert_eq!(ends(&world), begun);
-        let mut told: HashMap<SessionId, usize> = HashMap::new();
+        let mut told: HashMap<ExchangeId, usize> = HashMap::new();
         for message in &world.sent {
-            if let ToFront::LoggedIn { session, .. } | ToFront::Refused { session, .. } = message {
-                *told.entry(*session).or_default() += 1;
+            if let ToFront::LoggedIn { exchange, .. } | ToFront::Refused { exchange, .. } = message {
+                *told.entry(*exchange).or_default() += 1;
             }
         }
         prop_assert!(told.values().sum::<usize>() <= begun, "nobody is told twice");

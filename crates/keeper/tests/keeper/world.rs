@@ -24,7 +24,7 @@ use sasl::{Channel, Requirements};
 use store::secrets::{Access, NewStore, SecretStore, Stored};
 use store::{StoreError, Wait};
 use tempfile::TempDir;
-use wire::{Class, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
+use wire::{Class, ExchangeId, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
 use zeroize::Zeroizing;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -149,6 +149,8 @@ pub(crate) fn settings(path: &Path, policy: Policy) -> Settings {
         store: path.to_owned(),
         policy,
         listeners: vec![Arc::new(common)],
+        numbers: vec![ListenerId(0)],
+        realm: realm("example.org"),
         auth: Auth::default(),
         throttle: Throttle::default(),
         reauthentication: Duration::ZERO,
@@ -263,12 +265,13 @@ impl World {
         self.keeper.checked(checked, &self.now);
     }
 
-    pub(crate) fn next_session(&mut self) -> SessionId {
+    /// The first exchange of a session that has had none.
+    pub(crate) fn next_session(&mut self) -> ExchangeId {
         self.session += 1;
-        SessionId(self.session)
+        ExchangeId { session: SessionId(self.session), turn: 1 }
     }
 
-    pub(crate) fn begin_plain(&mut self, userid: &str, text: &str, client: Option<IpAddr>) -> SessionId {
+    pub(crate) fn begin_plain(&mut self, userid: &str, text: &str, client: Option<IpAddr>) -> ExchangeId {
         let session = self.next_session();
         self.begin(session, "PLAIN", Some(format!("\0{userid}\0{text}").as_bytes()), client);
         session
@@ -276,24 +279,24 @@ impl World {
 
     pub(crate) fn begin(
         &mut self,
-        session: SessionId,
+        exchange: ExchangeId,
         mechanism: &str,
         initial: Option<&[u8]>,
         client: Option<IpAddr>,
     ) {
-        self.begin_over(&tls(), session, mechanism, initial, client);
+        self.begin_over(&tls(), exchange, mechanism, initial, client);
     }
 
     fn begin_over(
         &mut self,
         channel: &wire::Channel,
-        session: SessionId,
+        exchange: ExchangeId,
         mechanism: &str,
         initial: Option<&[u8]>,
         client: Option<IpAddr>,
     ) {
         self.say(ToKeeper::Begin {
-            session,
+            exchange,
             listener: ListenerId(0),
             channel: channel.clone(),
             client,
@@ -302,11 +305,11 @@ impl World {
         });
     }
 
-    /// What a session was told last.
-    pub(crate) fn told(&self, session: SessionId) -> Option<Result<Login, Refusal>> {
+    /// How an exchange has ended.
+    pub(crate) fn told(&self, exchange: ExchangeId) -> Option<Result<Login, Refusal>> {
         self.sent.iter().rev().find_map(|message| match message {
-            ToFront::LoggedIn { session: of, login } if *of == session => Some(Ok(login.clone())),
-            ToFront::Refused { session: of, class, hold_ms } if *of == session => {
+            ToFront::LoggedIn { exchange: of, login } if *of == exchange => Some(Ok(login.clone())),
+            ToFront::Refused { exchange: of, class, hold_ms } if *of == exchange => {
                 Some(Err((*class, *hold_ms)))
             }
             _ => None,
@@ -352,6 +355,37 @@ impl World {
         (login, messages)
     }
 
+    /// SCRAM-SHA-256 up to the server's last word, which the client does not want to hear.
+    pub(crate) fn give_up_behind_proof(&mut self, userid: &str, text: &str, client: Option<IpAddr>) {
+        let mechanism: Mechanism = "SCRAM-SHA-256".parse().unwrap();
+        let settings = Arc::new(client_settings(mechanism, userid, None));
+        let choice = client::Choice::of(mechanism);
+        let mut step = client::begin(choice, &settings, &Channel::from(&tls()), [0x77; 32]);
+        let exchange = self.next_session();
+        for turn in 0..2 {
+            let next = loop {
+                step = match step {
+                    client::Step::Secret(next) => next.supply(&Secret::copy_of(text.as_bytes())),
+                    client::Step::Send { octets, next } => {
+                        let octets = octets.unwrap();
+                        match turn {
+                            0 => self.begin(exchange, mechanism.name(), Some(&octets), client),
+                            _ => self
+                                .say(ToKeeper::Respond { exchange, octets: SecretOctets::copy_of(&octets) }),
+                        }
+                        break next;
+                    }
+                    other => panic!("{other:?}"),
+                };
+            };
+            let Some(ToFront::Challenge { octets, .. }) = self.sent.pop_back() else { panic!() };
+            if turn == 1 {
+                return self.say(ToKeeper::Cancel { exchange });
+            }
+            step = next.challenge(&octets);
+        }
+    }
+
     /// One login by DIGEST-MD5 of who has `wonderland` for a password.
     pub(crate) fn drive(
         &mut self,
@@ -369,7 +403,7 @@ impl World {
         client: Option<IpAddr>,
         channel: &wire::Channel,
     ) -> (Result<Login, Refusal>, Option<Box<client::Outcome>>, usize) {
-        let (session, mut has_begun, mut messages) = (self.next_session(), false, 0);
+        let (exchange, mut has_begun, mut messages) = (self.next_session(), false, 0);
         loop {
             let (octets, next) = match step {
                 client::Step::Secret(next) => {
@@ -381,10 +415,10 @@ impl World {
             };
             if std::mem::replace(&mut has_begun, true) {
                 let octets = SecretOctets::copy_of(&octets.unwrap());
-                self.say(ToKeeper::Respond { session, octets });
+                self.say(ToKeeper::Respond { exchange, octets });
             } else {
                 let initial = octets.as_ref().map(|it| it.as_slice());
-                self.begin_over(channel, session, mechanism.name(), initial, client);
+                self.begin_over(channel, exchange, mechanism.name(), initial, client);
             }
             messages += 1;
             match self.sent.pop_back().unwrap() {

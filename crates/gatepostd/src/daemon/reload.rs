@@ -1,0 +1,134 @@
+//! The configuration read again while the daemon runs.
+
+use cli::{Exit, Level, Report};
+use serde_json::Value;
+use wire::Generation;
+
+use super::{Daemon, Refusal};
+use crate::ground::Ground;
+use crate::journal::{Journal, Line, Priority};
+use crate::listen::Sockets;
+use crate::made;
+use crate::role::Role;
+use crate::supervise::Event;
+
+impl Daemon {
+    /// Reads the configuration again. One with faults changes nothing, and all of them are said.
+    pub(super) fn reload(&mut self) -> Result<Vec<Value>, Vec<Value>> {
+        self.notify.reloading();
+        let reloaded = self.reread();
+        let (line, answer) = match reloaded {
+            Ok(remarks) => {
+                tell_remarks(&self.journal, &remarks);
+                let remarks = objects(&remarks, Level::Warning);
+                (Line::new(Priority::Notice, 1, "the configuration was read again"), Ok(remarks))
+            }
+            Err(report) => {
+                let text = report.to_text("reload", Level::Error);
+                let text = format!("the configuration is refused, the one before stays\n{}", text.trim_end());
+                (Line::new(Priority::Error, 0, text), Err(report.to_json("gatepostd", Level::Error)))
+            }
+        };
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
+        answer
+    }
+
+    fn reread(&mut self) -> Result<Vec<Report>, Report> {
+        let ground = Ground::read(&self.common);
+        let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(unknown_fault))?;
+        let mut findings = ground.examined();
+        let mut remarks = std::mem::take(&mut findings.remarks);
+        findings.wrong.extend(self.needs_restart(&ground));
+        findings.refusal().map_or(Ok(()), Err)?;
+        remarks.extend(self.comes_with_restart(&ground));
+        made::fronts_directories(&ground)?;
+        let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
+        let before = self.put_in_force(ground, sockets);
+        // Of two reloads one upon the other, what the front had taken is what was before both.
+        self.before.get_or_insert(before);
+        Ok(remarks)
+    }
+
+    /// What was in force until now.
+    fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
+        self.journal.follow(ground.config.log_level, ground.config.log_format);
+        let before =
+            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
+        self.generation = Generation(self.generation.0.wrapping_add(1));
+        for role in Role::ALL {
+            self.configure(role);
+        }
+        before
+    }
+
+    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
+    /// is put back; where there is none, a start has failed.
+    pub(super) fn refused(&mut self, role: Role, generation: Generation, file: u16) {
+        let Some(report) = self.ground.holds_secrets(file) else { return };
+        let text = report.to_text("reload", Level::Error);
+        let text = format!("the configuration is refused\n{}", text.trim_end());
+        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
+        if generation != self.generation {
+            return;
+        }
+        self.refusal = Some(Refusal { generation, report });
+        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
+        self.put_in_force(ground, sockets);
+        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
+    }
+
+    /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.
+    fn needs_restart(&self, ground: &Ground) -> Option<Report> {
+        let refused = |key, cause| Report::new(Exit::CONFIG, key, cause).mend("restart the daemon");
+        if ground.accounts != self.ground.accounts {
+            return Some(refused(
+                "run_as, trusted_user",
+                "keeper or front would run as another account than now",
+            ));
+        }
+        let is_moved = ground.config.queue.directory != self.ground.config.queue.directory;
+        is_moved.then(|| {
+            refused("queue.directory", "mail that waits where it is now would be left there: empty it first")
+        })
+    }
+
+    /// What was made at the start stays where it is.
+    fn comes_with_restart(&self, ground: &Ground) -> Vec<Report> {
+        let (now, then) = (&self.ground.config, &ground.config);
+        let moved = [
+            ("control_socket", now.control_socket != then.control_socket),
+            ("pid_file", now.pid_file != then.pid_file),
+            ("queue.directory", now.queue != then.queue),
+            ("delivery.maildirs", now.delivery != then.delivery),
+        ];
+        let moved = moved.into_iter().filter(|(_, is_moved)| *is_moved);
+        moved
+            .map(|(key, _)| {
+                let cause = "it stays where it is until the daemon is started again";
+                Report::new(Exit::CONFIG, key, cause).mend("restart the daemon")
+            })
+            .collect()
+    }
+}
+
+pub(super) fn tell_remarks(journal: &Journal, remarks: &[Report]) {
+    for remark in remarks {
+        let text = format!("{}: {}", remark.subject(), remark.cause());
+        journal.write(&Line::new(Priority::Warning, 8, text));
+    }
+}
+
+fn objects(reports: &[Report], level: Level) -> Vec<Value> {
+    reports.iter().flat_map(|report| report.to_json("gatepostd", level)).collect()
+}
+
+pub(super) fn all(reports: Vec<Report>) -> Report {
+    reports.into_iter().reduce(Report::and).unwrap_or_else(unknown_fault)
+}
+
+pub(super) fn unknown_fault() -> Report {
+    Report::plain(Exit::SOFTWARE, "something is wrong, and nothing says what")
+}
