@@ -27,7 +27,14 @@ impl Client {
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         bind(&socket, &SocketAddrV4::new(from, 0))?;
         connect(&socket, &to)?;
-        let stream = TcpStream::from(socket);
+        Self::over(TcpStream::from(socket))
+    }
+
+    /// Greets on this connection.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Self::greet(Box::new(stream))
