@@ -28,13 +28,13 @@ impl Killer {
     pub(crate) fn work(&self, stage: &Stage, left: Duration) {
         let mut dice = stage.dice(self.kills().iter().sum::<u64>() + 100);
         let end = Instant::now() + left;
-        for _ in 0..2 * BURST {
+        for turn in 0..2 * BURST {
             sleep(stage, dice.millis(200..2000), end);
             if stage.is_over() || Instant::now() >= end {
                 return;
             }
             let roles = ["keeper", "front"];
-            let which = usize::from(dice.below(2) == 0);
+            let which = usize::from(turn % 2 == 0);
             let pid = stage.house.process(roles[which])["pid"].as_i64();
             let Some(pid) = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).unwrap())) else { continue };
             let mut past = self.0.lock().unwrap();

@@ -105,11 +105,11 @@ fn nothing_acknowledged_is_lost_whoever_is_killed() {
     );
     assert!(kills.iter().all(|count| *count > 1) && logins > 3 && mails.len() > 3 && imports > 0);
     assert!(changes.iter().all(|(done, cut_off)| *done > 1 && *cut_off > 0), "{changes:?}");
-    afterwards(&stage, &administrators, &mails);
+    afterwards(&stage, &mut administrators, &mails);
 }
 
 /// When all is quiet again: every password is what it was last, every mail is there, and the store is sound.
-fn afterwards(stage: &Stage, administrators: &[Administrator], mails: &[String]) {
+fn afterwards(stage: &Stage, administrators: &mut [Administrator], mails: &[String]) {
     for administrator in administrators {
         administrator.look(stage);
     }
