@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli::Report;
 use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue, Senders};
-use credential::client_info::is_authinfo_key;
+use credential::client_info::holds_secret;
 use safefile::{Kind, Reached, Trust, Verdict};
 use store::maps::{self, MapError};
 
@@ -93,7 +93,8 @@ fn has_client_info(map: &MapName, trust: &Trust) -> Result<bool, MapError> {
     let name = maps::MapName { map_type, name: PathBuf::from(map.path()) };
     let map = maps::open_named(&name, Kind::Map, trust)?;
     for record in map.records() {
-        if is_authinfo_key(&record?.key) {
+        let record = record?;
+        if holds_secret(&record.key, &record.value) {
             return Ok(true);
         }
     }

@@ -17,12 +17,13 @@ pub struct Split {
     pub cause: String,
     /// Why it matters, and what is to be done beside the commands.
     pub why: String,
-    /// Commands, in their order. They work on the map alone, so that it is of no matter whether its text is still there.
+    /// Commands, in their order, each only where the one before was done: no line is taken out of the map that is not in
+    /// the other. They work on the map alone, so that it is of no matter whether its text is still there.
     pub commands: Vec<String>,
 }
 
 impl Config {
-    /// What mends a map that `key` names and that has `AuthInfo:` keys. They go into the first of `client_info.maps`, or
+    /// What mends a map that `key` names and that holds client-info: `AuthInfo:` keys, or passwords behind others. It goes into the first of `client_info.maps`, or
     /// into a new map `authinfo` beside this one.
     pub fn split(&self, key: &str, map: &MapName) -> Split {
         let known = self.client_info.maps.first();
@@ -32,12 +33,13 @@ impl Config {
         let (source, text) = (shell_quote(map.path()), shell_quote(&text));
         let (to, file) = (shell_quote(target.path()), shell_quote(target.file()));
         let commands = vec![
-            format!("(umask 077; makemap -u {map_type} {source} > {text})"),
-            // What is in a map of this name already stays in it.
+            // A file of this name that is there already stays.
+            format!("(set -C; umask 077; makemap -u {map_type} {source} > {text}) &&"),
+            // So does what is in such a map already.
             format!(
-                "grep -ai '^authinfo:' {text} | makemap $(test ! -e {file} || echo -o) --secret {target_type} {to}"
+                "grep -ai {PATTERN} {text} | makemap $(test ! -e {file} || echo -o) --secret {target_type} {to} &&"
             ),
-            format!("grep -aiv '^authinfo:' {text} | makemap {map_type} {source}"),
+            format!("grep -aiv {PATTERN} {text} | makemap {map_type} {source} &&"),
             format!("rm {text}"),
         ];
         let name = format!("{target_type}:{}", target.path().display());
@@ -49,7 +51,12 @@ impl Config {
             "passwords of other servers would be read by the process that faces the network; the text from which the \
              map is built has to be split as well{more}"
         );
-        Split { path: map.file(), cause: format!("{key}: the map has AuthInfo: keys"), why, commands }
+        Split {
+            path: map.file(),
+            cause: format!("{key}: the map holds client-info (AuthInfo: keys, or passwords)"),
+            why,
+            commands,
+        }
     }
 }
 
@@ -57,6 +64,9 @@ impl Config {
 fn type_of(map: &MapName) -> &str {
     map.map_type().unwrap_or("implicit")
 }
+
+/// A line of client-info, as `credential::client_info::holds_secret` knows it.
+const PATTERN: &str = r#"'^authinfo:\|"P[:=]'"#;
 
 fn appended(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -81,16 +91,16 @@ mod tests {
         assert_eq!(
             beside.commands,
             [
-                "(umask 077; makemap -u hash '/etc/mail/acc ess' > '/etc/mail/acc ess.text')",
-                "grep -ai '^authinfo:' '/etc/mail/acc ess.text' | \
-                 makemap $(test ! -e /etc/mail/authinfo.db || echo -o) --secret hash /etc/mail/authinfo",
-                "grep -aiv '^authinfo:' '/etc/mail/acc ess.text' | makemap hash '/etc/mail/acc ess'",
+                "(set -C; umask 077; makemap -u hash '/etc/mail/acc ess' > '/etc/mail/acc ess.text') &&",
+                "grep -ai '^authinfo:\\|\"P[:=]' '/etc/mail/acc ess.text' | \
+                 makemap $(test ! -e /etc/mail/authinfo.db || echo -o) --secret hash /etc/mail/authinfo &&",
+                "grep -aiv '^authinfo:\\|\"P[:=]' '/etc/mail/acc ess.text' | makemap hash '/etc/mail/acc ess' &&",
                 "rm '/etc/mail/acc ess.text'",
             ]
         );
         assert!(beside.why.contains("\"hash:/etc/mail/authinfo\""), "{}", beside.why);
         let known = split("[client_info]\nmaps = [\"lmdb:/etc/gatepost/peers\"]");
-        assert!(known.commands[1].ends_with("--secret lmdb /etc/gatepost/peers"));
+        assert!(known.commands[1].ends_with("--secret lmdb /etc/gatepost/peers &&"));
         assert!(!known.why.contains("client_info.maps"), "{}", known.why);
     }
 }

@@ -13,9 +13,9 @@ use smtp::server::{
 };
 
 use crate::access::{Access, AccessTrouble, MapAccess, NoAccess, denied};
-use crate::may_relay::{self, Client, Decision, Facts, LoggedIn, Rule, Step as RelayStep, Verdict};
+use crate::may_relay::{self, Client, Decision, Facts, LoggedIn, Name, Rule, Step as RelayStep, Verdict};
 use crate::senders::Sender;
-use crate::settings::{ListenerSettings, Settings};
+use crate::settings::{ClientNames, ListenerSettings, Settings};
 use crate::survey::{self, NotSurveyed, Survey};
 
 /// The maps that decide.
@@ -52,7 +52,7 @@ impl Maps {
 /// A mail, and who sends it from where.
 #[derive(Debug, Clone, Copy)]
 pub struct Mail<'a> {
-    /// The client. Its name is believed.
+    /// The client. Its name is believed, where the configuration lets names be asked for at all.
     pub client: Client<'a>,
     /// Who has logged in.
     pub login: Option<Login<'a>>,
@@ -199,12 +199,17 @@ impl Judge<'_> {
             starttls: StartTls::NotOffered,
             ..Offer::default()
         };
-        let decision = may_relay::client(self.mail.client, &self.access);
-        self.note("connect", Some(&decision));
-        let welcome = match decision.verdict {
-            Verdict::Refuse(refusal) => Welcome::Refused(refusal),
-            _ => Welcome::Open,
+        let (address, names) = (self.mail.client.address, self.settings.client_names);
+        let decision = may_relay::client_at_greeting(address, names, &self.access);
+        let welcome = match decision.refusal() {
+            Some(refusal) => {
+                self.note("connect", Some(&decision));
+                Welcome::Refused(refusal.clone())
+            }
+            None => Welcome::Open,
         };
+        // MAIL decides, by the name as well.
+        self.seen.take();
         Connection {
             client: "client".to_owned(),
             transport: self.mail.transport,
@@ -245,6 +250,11 @@ impl Judge<'_> {
         if self.listener.policy.auth == AuthRule::Required && self.identity().is_none() {
             return Answer::Refused(denied(530, (7, 0), "Authentication required"));
         }
+        let decision = may_relay::client(self.client(), &self.access);
+        self.note("connect", Some(&decision));
+        if let Some(refusal) = decision.refusal() {
+            return Answer::Refused(refusal.clone());
+        }
         let decision = may_relay::sender(from, &self.access);
         self.note("from", Some(&decision));
         if let Some(refusal) = decision.refusal() {
@@ -267,8 +277,7 @@ impl Judge<'_> {
             .mail
             .login
             .map(|login| LoggedIn { mechanism: login.mechanism, is_somebody: self.identity().is_some() });
-        let facts =
-            Facts { client: self.mail.client, login, rules: &self.settings.relay, access: &self.access };
+        let facts = Facts { client: self.client(), login, rules: &self.settings.relay, access: &self.access };
         let mut is_decided = false;
         let decision = may_relay::recipient_by_steps(to, facts, &mut |step, decision| {
             is_decided |= decision.is_some();
@@ -306,6 +315,14 @@ impl Judge<'_> {
         };
         self.steps.borrow_mut().push(Step { name: "maildir", look_ups: Vec::new(), says });
         answer
+    }
+
+    /// As the daemon knows it.
+    fn client(&self) -> Client<'_> {
+        match self.settings.client_names {
+            ClientNames::Asked => self.mail.client,
+            ClientNames::Never => Client { name: Name::None, ..self.mail.client },
+        }
     }
 
     /// ANONYMOUS is nobody.

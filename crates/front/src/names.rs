@@ -3,16 +3,18 @@
 //! an address can give it any name, and whoever owns a name any address, but not both of somebody else.
 //!
 //! getaddrinfo(3) and its like wait, and nobody can end that; so each question has a thread, there are only so many of them,
-//! and who asks does not wait for longer than [`PATIENCE`]. A library that resolves by itself would know nothing of
+//! and who asks does not wait for longer than [`PATIENCE`]. Sessions of one address share a question, and a network has a
+//! few threads at a time: whose names are answered slowly holds up himself. A library that resolves by itself would know nothing of
 //! hosts(5), nsswitch.conf(5) and what the host is used to.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dns_lookup::{LookupError, LookupErrorKind};
 use smtp::address::Domain;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::may_relay::Name;
@@ -22,6 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many questions are open at a time: half of the threads that wait for disks, too.
 const MOST_OPEN: usize = 16;
+
+/// How many of them are of one network: /24 of IPv4, /48 of IPv6.
+const MOST_OF_A_NETWORK: usize = 4;
 
 /// Who is asked; the tests have a table.
 pub trait Resolver: Send + Sync + 'static {
@@ -72,6 +77,8 @@ pub enum Found {
     Nothing,
     /// The resolver could not tell, or not in time.
     Unknown,
+    /// It was not asked: too many were before.
+    NotAsked,
 }
 
 /// Asks for names.
@@ -79,9 +86,18 @@ pub enum Found {
 pub struct Names {
     resolver: Arc<dyn Resolver>,
     open: Arc<Semaphore>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// Who is asked for now.
+#[derive(Default)]
+struct Asked {
+    addresses: HashMap<IpAddr, watch::Receiver<Option<Found>>>,
+    networks: HashMap<IpAddr, (usize, Arc<Semaphore>)>,
 }
 
 /// One question, asked once.
+#[derive(Clone)]
 pub(crate) struct Question {
     answer: watch::Receiver<Option<Found>>,
     until: Instant,
@@ -90,25 +106,74 @@ pub(crate) struct Question {
 impl Names {
     /// By a resolver.
     pub fn by(resolver: Arc<dyn Resolver>) -> Self {
-        Self { resolver, open: Arc::new(Semaphore::new(MOST_OPEN)) }
+        let open = Arc::new(Semaphore::new(MOST_OPEN));
+        Self { resolver, open, asked: Arc::default() }
     }
 
-    /// Asks for the name of an address, and does not wait. With too many questions open there is no answer.
+    /// Asks for the name of an address, and does not wait. Sessions are limited, so are those who stand in line.
     pub(crate) fn ask(&self, address: IpAddr) -> Question {
-        let (tell, answer) = watch::channel(None);
-        match Arc::clone(&self.open).try_acquire_owned() {
-            Ok(place) => {
-                let resolver = Arc::clone(&self.resolver);
-                tokio::task::spawn_blocking(move || {
-                    tell.send_replace(Some(confirmed(address, &*resolver)));
-                    drop(place);
-                });
+        let address = address.to_canonical();
+        let until = Instant::now() + PATIENCE;
+        let (tell, answer, network) = {
+            let mut asked = self.asked();
+            if let Some(answer) = asked.addresses.get(&address) {
+                return Question { answer: answer.clone(), until };
             }
-            Err(_) => {
-                tell.send_replace(Some(Found::Unknown));
+            let (tell, answer) = watch::channel(None);
+            asked.addresses.insert(address, answer.clone());
+            (tell, answer, asked.enter(address))
+        };
+        let names = self.clone();
+        tokio::spawn(async move {
+            let found = match timeout_at(until, names.place(&network)).await {
+                Ok(Some(_places)) => {
+                    let resolver = Arc::clone(&names.resolver);
+                    let asking = tokio::task::spawn_blocking(move || confirmed(address, &*resolver));
+                    asking.await.unwrap_or(Found::Unknown)
+                }
+                _ => Found::NotAsked,
+            };
+            tell.send_replace(Some(found));
+            names.asked().leave(address);
+        });
+        Question { answer, until }
+    }
+
+    async fn place(&self, network: &Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+        let of_network = Arc::clone(network).acquire_owned().await.ok()?;
+        let of_all = Arc::clone(&self.open).acquire_owned().await.ok()?;
+        Some([of_network, of_all])
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Asked {
+    fn enter(&mut self, address: IpAddr) -> Arc<Semaphore> {
+        let fresh = || (0, Arc::new(Semaphore::new(MOST_OF_A_NETWORK)));
+        let (count, places) = self.networks.entry(network(address)).or_insert_with(fresh);
+        *count += 1;
+        Arc::clone(places)
+    }
+
+    fn leave(&mut self, address: IpAddr) {
+        self.addresses.remove(&address);
+        if let Some((count, _)) = self.networks.get_mut(&network(address)) {
+            *count -= 1;
+            if *count == 0 {
+                self.networks.remove(&network(address));
             }
         }
-        Question { answer, until: Instant::now() + PATIENCE }
+    }
+}
+
+/// An address without what its owner may choose himself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => (address & Ipv4Addr::new(255, 255, 255, 0)).into(),
+        IpAddr::V6(address) => (address & Ipv6Addr::new(!0, !0, !0, 0, 0, 0, 0, 0)).into(),
     }
 }
 
@@ -133,7 +198,7 @@ impl Found {
         match self {
             Self::Confirmed(name) => Name::Confirmed(name),
             Self::Nothing => Name::None,
-            Self::Unknown => Name::Unknown,
+            Self::Unknown | Self::NotAsked => Name::Unknown,
         }
     }
 }
@@ -244,20 +309,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_more_than_so_many_wait_for_a_resolver_that_is_stuck() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    fn with_stuck(try_it: impl AsyncFnOnce(Names, std::sync::mpsc::Sender<()>)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (open, gate) = std::sync::mpsc::channel();
         let names = Names::by(Arc::new(Stuck(std::sync::Mutex::new(gate))));
-        let address = "192.0.2.1".parse().unwrap();
-        runtime.block_on(async {
-            let mut asked: Vec<_> = (0..MOST_OPEN).map(|_| names.ask(address)).collect();
-            assert!(asked.iter().all(|question| question.now().is_none()));
-            assert_eq!(names.ask(address).now(), Some(Found::Unknown));
+        runtime.block_on(try_it(names, open));
+    }
+
+    async fn all(asked: &mut [Question]) -> Vec<Found> {
+        let mut found = Vec::new();
+        for question in asked {
+            found.push(question.wait().await);
+        }
+        found
+    }
+
+    #[test]
+    fn sessions_of_one_address_share_a_question() {
+        with_stuck(async |names, open| {
+            let mut asked: Vec<Question> = (0..100).map(|_| names.ask([192, 0, 2, 1].into())).collect();
+            assert_eq!(names.asked().addresses.len(), 1);
             drop(open);
-            for question in &mut asked {
-                assert_eq!(question.wait().await, Found::Nothing);
+            assert_eq!(all(&mut asked).await, vec![Found::Nothing; 100]);
+            assert!(names.asked().addresses.is_empty() && names.asked().networks.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_network_that_is_answered_slowly_holds_up_itself() {
+        with_stuck(async |names, open| {
+            let _slow: Vec<Question> = (0..200).map(|last| names.ask([192, 0, 2, last].into())).collect();
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
             }
+            assert_eq!(names.open.available_permits(), MOST_OPEN - MOST_OF_A_NETWORK);
+            drop(open);
         });
     }
 }

@@ -70,10 +70,15 @@ impl SenderRules {
     }
 
     /// Whether a message whose header names these senders is taken from somebody. Every address of From, Sender and their
-    /// likes has to be his: programs differ in which of them they show. A message without any names nobody.
+    /// likes has to be his: programs differ in which of them they show. One From has to be there, since whoever takes the message
+    /// further may put one in (RFC 5322, section 3.6).
     pub(crate) fn header(&self, fields: &[SenderField], sender: Sender<'_>, map: &dyn Access) -> Decision {
         if *self == Self::Any {
             return accepted();
+        }
+        if !fields.iter().any(|field| field.name.eq_ignore_ascii_case("from")) {
+            let refusal = denied(550, (7, 1), "From: rejected: the message has none");
+            return Decision { verdict: Verdict::Refuse(refusal), rule: Rule::Senders("missing".to_owned()) };
         }
         for SenderField { name, body } in fields {
             let decision = match addresses(body) {
@@ -160,7 +165,7 @@ fn is_spelled_as(address: &Mailbox, identity: &str) -> bool {
     address.local.as_str() == user && domain.eq_ignore_ascii_case(realm)
 }
 
-fn is_same_identity(login: &str, identity: &str, default_realm: &str) -> bool {
+pub(crate) fn is_same_identity(login: &str, identity: &str, default_realm: &str) -> bool {
     let (user, realm) = login.rsplit_once('@').unwrap_or((login, default_realm));
     let known = identity.rsplit_once('@');
     known.is_some_and(|(known, of)| known == user && of.eq_ignore_ascii_case(realm))
@@ -177,7 +182,8 @@ fn keys(address: &Mailbox, local_domains: &[String]) -> Vec<String> {
     if is_plain && local_domains.iter().any(|local| local.eq_ignore_ascii_case(&domain)) {
         keys.extend(locals().map(str::to_owned));
     }
-    keys.push(format!("@{domain}"));
+    // And it might be somebody of another domain to who reads it so.
+    keys.extend(is_plain.then(|| format!("@{domain}")));
     keys
 }
 

@@ -19,7 +19,7 @@ use crate::event::{Event, Peer};
 use crate::identity::identity;
 use crate::keeper::Exchange;
 use crate::live::{Doing, Entry};
-use crate::may_relay::{self, Client, Name, Rule, Verdict};
+use crate::may_relay::{self, Rule, Verdict};
 use crate::names::{self, Found};
 use crate::settings::{AuthUse, ClientNames, ListenerSettings, TlsUse};
 use crate::site::{Front, Phase, Seat, Site};
@@ -52,8 +52,8 @@ pub(crate) async fn run(arrival: Arrival) {
     let pipe = Pipe::new(socket);
     let mut begun = Begun { front, site, entry, listener, id, address, client, name: None, pipe, phase };
     let by = match begun.greet().await {
-        Ok((session, standing)) => {
-            let mut driver = Driver::new(begun, session, standing);
+        Ok(session) => {
+            let mut driver = Driver::new(begun, session);
             let by = driver.drive().await;
             driver.end();
             begun = driver.begun;
@@ -81,18 +81,9 @@ struct Begun {
     phase: watch::Receiver<Phase>,
 }
 
-/// What becomes of a client's mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Welcome,
-    /// It is taken and thrown away.
-    Discarded,
-}
-
 struct Driver {
     begun: Begun,
     session: Session,
-    standing: Standing,
     /// The name in EHLO.
     hello: String,
     login: Option<Arc<Login>>,
@@ -108,27 +99,26 @@ struct Driver {
 
 impl Begun {
     /// The handshake, where TLS comes first; then the machine that greets.
-    async fn greet(&mut self) -> Result<(Session, Standing), Broken> {
+    async fn greet(&mut self) -> Result<Session, Broken> {
         let policy = Arc::clone(&self.settings().policy);
         let mut transport = Transport::Clear;
         if self.settings().tls == TlsUse::Implicit {
             self.begin_tls(policy.limits.handshake_wait).await?;
             transport = Transport::Tls;
         }
-        let (welcome, standing) = self.welcome();
+        let welcome = self.welcome();
         let connection =
             Connection { client: self.client.clone(), transport, offer: self.offer().await, welcome };
         self.entry.does(Doing::Ready);
-        Ok((Session::new(Instant::now(), policy, connection), standing))
+        Ok(Session::new(Instant::now(), policy, connection))
     }
 
-    fn welcome(&self) -> (Welcome, Standing) {
-        let decision = may_relay::client(self.as_client(), &*self.site.access);
+    fn welcome(&self) -> Welcome {
+        let names = self.site.settings.client_names;
+        let decision = may_relay::client_at_greeting(self.address, names, &*self.site.access);
         match &decision.verdict {
             // The greeting of somebody who is not let in is 554, which is for good; MAIL asks once more.
-            Verdict::Refuse(_) if matches!(decision.rule, Rule::Trouble(_)) => {
-                (Welcome::Open, Standing::Welcome)
-            }
+            Verdict::Refuse(_) if matches!(decision.rule, Rule::Trouble(_)) => Welcome::Open,
             Verdict::Refuse(refusal) => {
                 self.front.journal().note(&Event::Refused {
                     peer: self.peer(),
@@ -138,10 +128,9 @@ impl Begun {
                     rule: Some(&decision.rule),
                     authentication: None,
                 });
-                (Welcome::Refused(refusal.clone()), Standing::Welcome)
+                Welcome::Refused(refusal.clone())
             }
-            Verdict::Discard => (Welcome::Open, Standing::Discarded),
-            _ => (Welcome::Open, Standing::Welcome),
+            _ => Welcome::Open,
         }
     }
 
@@ -201,10 +190,6 @@ impl Begun {
         &self.listener
     }
 
-    fn as_client(&self) -> Client<'_> {
-        Client { address: self.address, name: Name::None }
-    }
-
     /// Asks for the client's name, if nobody has; the answer is not waited for.
     fn ask_name(&mut self) {
         if let (None, Some(address), ClientNames::Asked) =
@@ -223,11 +208,16 @@ impl Begun {
         }
     }
 
+    /// Lets the next that needs the name ask again.
+    fn forget_question(&mut self) {
+        self.name = None;
+    }
+
     /// The name, if it is there and leads back.
     fn name_now(&self) -> Option<String> {
         match self.name.as_ref()?.now()? {
             Found::Confirmed(name) => Some(name),
-            Found::Nothing | Found::Unknown => None,
+            Found::Nothing | Found::Unknown | Found::NotAsked => None,
         }
     }
 
@@ -251,11 +241,10 @@ enum Step {
 }
 
 impl Driver {
-    fn new(begun: Begun, session: Session, standing: Standing) -> Self {
+    fn new(begun: Begun, session: Session) -> Self {
         Self {
             begun,
             session,
-            standing,
             hello: String::new(),
             login: None,
             exchange: None,

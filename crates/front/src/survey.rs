@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use credential::client_info::is_authinfo_key;
+use credential::client_info::holds_secret;
 use safefile::{Kind, SafeFile, Trust};
 use store::maps::{self, Map, MapError, MapName};
 
@@ -12,8 +12,8 @@ use crate::access::Word;
 /// What was found. Keys are as they stand in the map; of each sort the first is enough to find the others by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// A key of client-info (`AuthInfo:`): passwords of other servers, which do not belong into a map of the front. The
-    /// walk ends with it.
+    /// A key of client-info, that is one with `AuthInfo:` or with a password behind it: passwords of other servers do not
+    /// belong into a map of the front. The walk ends with it.
     pub client_info: Option<String>,
     /// A key by which a client may be meant by its name: tagged with `Connect:`, or untagged, and no address.
     pub client_name: Option<String>,
@@ -85,7 +85,7 @@ impl Survey {
         // Some programs count a terminating NUL.
         let key = key.strip_suffix(&[0]).unwrap_or(key);
         let shown = || Some(String::from_utf8_lossy(key).into_owned());
-        if is_authinfo_key(key) {
+        if holds_secret(key, value) {
             self.client_info = shown();
             return;
         }
@@ -144,6 +144,9 @@ mod tests {
         for key in ["AuthInfo:", "authinfo:mail.far.test", "AUTHINFO:x"] {
             assert_eq!(found(key, "x").client_info.as_deref(), Some(key));
         }
+        // The tag was forgotten.
+        let untagged = found("mail.far.test", "\"U:alice\" \"P:secret\"");
+        assert_eq!(untagged.client_info.as_deref(), Some("mail.far.test"));
         for key in ["connect:far.test", "Connect:test", "far.test", "far.test\0"] {
             assert_eq!(found(key, "OK").client_name.as_deref(), Some(key.trim_end_matches('\0')));
         }

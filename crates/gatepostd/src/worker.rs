@@ -55,6 +55,8 @@ impl Worker {
             .args(["--role", start.role.word(), "--log", &start.style.words()])
             .args(["--trusted", &start.trusted.to_string()])
             .env_clear()
+            // resolver(5): names are whole. Below the domains that resolv.conf(5) would search somebody else may give names.
+            .env("LOCALDOMAIN", ".")
             .current_dir("/")
             .stdin(Stdio::from(theirs.as_fd().try_clone_to_owned()?))
             .stdout(Stdio::null());

@@ -8,13 +8,14 @@ use smtp::command::{Body, Mail, Submitter};
 use smtp::server::{Answer, AuthRule};
 use wire::Login;
 
-use super::{Driver, Standing};
+use super::Driver;
 use crate::access::{Access, denied};
 use crate::event::Event;
 use crate::header::{HeaderScan, Received, ReceivedLogin, ReceivedUser};
 use crate::may_relay::{self, Client, Decision, Facts, LoggedIn, Verdict};
+use crate::names;
 use crate::queue::{Destination, Draft, Envelope, Recipient};
-use crate::senders::{Sender, SenderRules};
+use crate::senders::{Sender, SenderRules, is_same_identity};
 use crate::settings::ReceivedUserRule;
 use crate::site::Site;
 
@@ -26,8 +27,16 @@ pub(super) struct Transaction {
     /// As they were given.
     shown: Vec<String>,
     recipients: Vec<Recipient>,
-    fate: Standing,
+    fate: Fate,
     state: State,
+}
+
+/// What becomes of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Wanted,
+    /// It is taken and thrown away.
+    Discarded,
 }
 
 enum State {
@@ -50,6 +59,11 @@ impl Driver {
         // By what holds now: an entry may have been taken out since this session began.
         let site = self.begun.front.site();
         let name = self.begun.name(&*site.access).await;
+        if name == names::Found::NotAsked {
+            // An entry might turn it away, and a crowd that asks for names must not get it past that.
+            self.begun.forget_question();
+            return self.refuse("check_relay", &self.begun.client, name_comes_later());
+        }
         let client = Client { address: self.begun.address, name: name.as_name() };
         let client = may_relay::client(client, &*site.access);
         if let Some(answer) = self.refused("check_relay", &self.begun.client, &client) {
@@ -63,8 +77,8 @@ impl Driver {
         if let Some(answer) = self.refused("check_mail", &mail.from.to_string(), &whose) {
             return answer;
         }
-        let is_discarded = decision.verdict == Verdict::Discard;
-        let fate = if is_discarded { Standing::Discarded } else { self.standing };
+        let is_discarded = [&client, &decision].iter().any(|it| it.verdict == Verdict::Discard);
+        let fate = if is_discarded { Fate::Discarded } else { Fate::Wanted };
         self.transaction = Some(Box::new(Transaction {
             submitter: self.believed(mail.submitter),
             from: mail.from,
@@ -99,8 +113,8 @@ impl Driver {
     /// the mail is taken nevertheless.
     fn believed(&self, submitter: Option<Submitter>) -> Option<String> {
         let (Some(Submitter::Named(name)), Some(login)) = (submitter, &self.login) else { return None };
-        let is_same = |known: &str| login.is_somebody && known.eq_ignore_ascii_case(&name);
-        (is_same(&login.authentication) || is_same(&login.authorization)).then_some(name)
+        let known = [&login.authentication, &login.authorization];
+        known.into_iter().find(|known| login.is_somebody && is_same_identity(&name, known, "")).cloned()
     }
 
     pub(super) async fn recipient(&mut self, to: ForwardPath) -> Answer {
@@ -158,7 +172,7 @@ impl Driver {
 
     pub(super) async fn begin_message(&mut self) -> Answer {
         let Some(mut transaction) = self.transaction.take() else { return try_later() };
-        let is_wanted = transaction.fate == Standing::Welcome && !transaction.recipients.is_empty();
+        let is_wanted = transaction.fate == Fate::Wanted && !transaction.recipients.is_empty();
         let draft = if is_wanted { self.draft(&transaction).await.map(Some) } else { Ok(None) };
         match draft {
             Ok(draft) => {
@@ -338,6 +352,10 @@ fn mailbox_of(to: ForwardPath, host: &str) -> Option<Mailbox> {
         ForwardPath::Mailbox(path) => Some(path.mailbox),
         ForwardPath::Postmaster => Mailbox::parse(format!("postmaster@{host}").as_bytes()).ok(),
     }
+}
+
+fn name_comes_later() -> smtp::Refusal {
+    denied(451, (4, 3), "The name of your address cannot be looked up now. Please try again later.")
 }
 
 fn try_later() -> Answer {

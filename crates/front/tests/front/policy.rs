@@ -78,7 +78,8 @@ fn who_has_logged_in_sends_from_his_own_address_alone() {
         ("From: ceo@bank.test <alice@gate.test>", "550 5.7.1 From: rejected: no list of addresses"),
         ("From: alice@gate.test.", "550 5.7.1 From: rejected: "),
         ("Resent-From: ceo@bank.test\r\nFrom: alice@gate.test", "550 5.7.1 Resent-From: "),
-        ("X-From: ceo@bank.test", "250 2.0.0 "),
+        ("X-From: ceo@bank.test\r\nFrom: alice@gate.test", "250 2.0.0 "),
+        ("X-From: alice@gate.test", "550 5.7.1 From: rejected: the message has none"),
     ] {
         let said = sent(&world, "<alice@gate.test>", header);
         assert!(said.starts_with(reply), "{header:?}: {said}");
@@ -209,6 +210,27 @@ fn a_client_is_known_by_a_name_that_leads_back() {
         client.talk(&format!("C: MAIL FROM:<a@b.test>\nS: {to_mail}*"));
         if !to_rcpt.is_empty() {
             client.talk(&format!("C: RCPT TO:<u@remote.test>\nS: {to_rcpt}*"));
+        }
+    }
+}
+
+/// A name speaks before an address does, whatever it says; so a greeting leaves it to MAIL.
+#[test]
+fn what_is_said_of_a_name_goes_before_what_is_said_of_its_address() {
+    const BY_NAME: &str = "Connect:client.far.test";
+    const BY_ADDRESS: &str = "Connect:127.0.0";
+    for (rows, reply, is_delivered) in [
+        ([(BY_NAME, "DISCARD"), (BY_ADDRESS, "OK")], "250 2.0.0 ", false),
+        ([(BY_NAME, "OK"), (BY_ADDRESS, "DISCARD")], "250 2.0.0 ", true),
+        ([(BY_NAME, "OK"), (BY_ADDRESS, "REJECT")], "250 2.0.0 ", true),
+    ] {
+        let resolver = Arc::new(Named("client.far.test", Ok("127.0.0.1")));
+        let world = World::with_alice(Wish { access: table(&rows), resolver, ..Wish::default() });
+        assert!(sent(&world, "<a@b.test>", "From: a@b.test").starts_with(reply), "{rows:?}");
+        if is_delivered {
+            assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1, "{rows:?}");
+        } else {
+            assert!(world.queued().is_empty(), "{rows:?}");
         }
     }
 }

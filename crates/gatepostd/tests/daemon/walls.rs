@@ -21,7 +21,7 @@ fn each_process_is_somebody_and_has_nothing_of_the_caller() {
             assert_eq!(fact(pid, "Gid"), format!("{uid} {uid} {uid} {uid}"));
             assert_eq!(fact(pid, "Groups"), "");
             assert_eq!(fact(pid, "CapEff"), "0000000000000000");
-            assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+            assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"LOCALDOMAIN=.\0");
             assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
             let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
             let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
