@@ -1,8 +1,9 @@
 //! Fuzzing: every target for a while. Needs cargo-fuzz and a toolchain that it can use (nightly); what is found is kept
 //! below `tests/fuzz/artifacts`.
 //!
-//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs` and `crates/sasl/tests/replay.rs` alter the same
-//! seeds at random, and `crates/smtp/tests/server/properties.rs` sends what a client could send.
+//! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs`, `crates/sasl/tests/replay.rs` and
+//! `crates/smtp/tests/server/replay.rs` alter the same seeds at random, and `crates/smtp/tests/client/properties.rs` sends what a server
+//! could.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +17,6 @@ const BY_FIXTURES: &[(&str, &[&str])] = &[
     ("map_cdb", &[".cdb"]),
     ("map_lmdb", &[".lmdb"]),
     ("map_gdbm", &[".gdbm"]),
-    ("smtp_server", &[".talk"]),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -76,8 +76,7 @@ fn corpus(name: &str) -> PathBuf {
 fn fixtures(name: &str, marks: &[&str]) -> Outcome<PathBuf> {
     let folder = made(root().join("target/fuzz").join(name).join("seeds"))?;
     let maps = root().join("tests/fixtures/maps");
-    let dialogues = root().join("crates/smtp/tests/dialogues");
-    for place in [maps.clone(), maps.join("corrupt"), dialogues] {
+    for place in [maps.clone(), maps.join("corrupt")] {
         let entries = std::fs::read_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
         for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_seed(path, marks)) {
             let target = folder.join(path.file_name().unwrap_or_default());

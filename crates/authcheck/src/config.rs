@@ -1,11 +1,13 @@
 //! `authcheck config`: gatepost.toml and every file that it names, each as the kind that it is there, with the exceptions
 //! that it has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::Report;
-use config::{Config, ConfigError, Delivery, NamedFile, Owner, Queue};
-use safefile::{Kind, Reached, Verdict};
+use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue, Senders};
+use credential::client_info::is_authinfo_key;
+use safefile::{Kind, Reached, Trust, Verdict};
+use store::maps::{self, MapError};
 
 use crate::context::{Context, trust_for_configuration};
 use crate::judged::{Fault, Judged, Note, NoteWord, Subject};
@@ -50,10 +52,52 @@ fn named(mut itself: Judged, context: &Context) -> Vec<Judged> {
     let others = files.map(|file| {
         let audit = safefile::audit(&file.path, file.kind, &context.trust(&file.path));
         let judged = Judged::new(audit).named_by([file.named_by.to_owned()]);
+        let judged = fronts_map(judged, &file, context);
         if comes_later(&file) { judged.may_be_absent() } else { judged }
     });
     let others = others.filter(|judged| !is_of_no_daemon(judged));
     std::iter::once(itself).chain(others).collect()
+}
+
+/// A map by which the process goes that faces the network is looked into, where it is safe: it holds no client-info.
+fn fronts_map(judged: Judged, file: &NamedFile, context: &Context) -> Judged {
+    let config = &context.config;
+    let senders = match &config.submission.senders {
+        Senders::Map(map) => Some(map),
+        Senders::Any | Senders::Own => None,
+    };
+    let maps = [config.access_map.as_ref(), config.tls.client_map.as_ref(), senders];
+    let named = maps.into_iter().flatten().find(|map| map.file() == file.path && file.kind == Kind::Map);
+    let Some(map) = named.filter(|_| judged.verdict() == Verdict::Safe) else { return judged };
+    match has_client_info(map, &context.trust(&file.path)) {
+        Ok(false) => judged,
+        Ok(true) => {
+            let split = config.split(file.named_by, map);
+            let note = Note::new(NoteWord::ClearText, "client-info does not belong into this map");
+            let subject = Subject::Path(split.path);
+            let what = format!("{}; {}", split.cause, split.why);
+            let mut judged = judged.faulty([Fault { rule: "client-info", subject, what }]);
+            judged.notes.push(note.answered(split.commands.join("\n")));
+            judged
+        }
+        Err(error) => {
+            let fault =
+                Fault { rule: "damaged", subject: Subject::Path(map.file()), what: error.to_string() };
+            judged.faulty([fault])
+        }
+    }
+}
+
+fn has_client_info(map: &MapName, trust: &Trust) -> Result<bool, MapError> {
+    let map_type = map.map_type().map(str::parse).transpose()?;
+    let name = maps::MapName { map_type, name: PathBuf::from(map.path()) };
+    let map = maps::open_named(&name, Kind::Map, trust)?;
+    for record in map.records() {
+        if is_authinfo_key(&record?.key) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Only `saslpasswd -c` makes a store, and where the daemon was never set up there is neither queue nor Maildir.

@@ -35,7 +35,7 @@ pub(crate) enum Chosen {
 /// Why something could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// The stable word: `missing`, `failed`, `configuration`, `damaged`.
+    /// The stable word: `missing`, `failed`, `configuration`, `damaged`, `client-info`.
     pub(crate) rule: &'static str,
     /// What it concerns.
     pub(crate) subject: Subject,

@@ -1,7 +1,7 @@
 //! What is said to a program: one JSON object on a line for each path.
 //!
 //! `{"path", "kind", "verdict": "safe"|"unsafe"|"error", "findings": [{"component", "rule", "owner", "mode", "why",
-//! "fix"}]}`. `rule` is a rule's stable word; `missing`, `failed`, `configuration` and `damaged` say
+//! "fix"}]}`. `rule` is a rule's stable word; `missing`, `failed`, `configuration`, `damaged` and `client-info` say
 //! why something could not be checked; words that
 //! begin with `note-` are to be known and change no verdict. `owner` is a name (a number where the host knows none),
 //! `mode` four octal digits; both are `null` where there is no component that has them. `fix` is a command or lines of

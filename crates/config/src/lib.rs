@@ -13,6 +13,7 @@ mod model;
 mod parse;
 pub mod realm;
 pub mod sendmail_cf;
+mod split;
 pub mod trusted_user;
 pub mod words;
 
@@ -28,6 +29,7 @@ pub use model::{
     ActsFor, Address, Auth, ClientInfoFiles, Config, Delivery, Endpoint, FileRule, Limits, Listener,
     ProxyRule, Queue, Secrets, Submission, Throttle, Tls,
 };
+pub use split::Split;
 pub use words::{
     AuthOption, AuthOptions, BareLineEnds, DigestCipher, Domain, LogFormat, LogLevel, MapName, MechanismName,
     Modifier, Modifiers, Network, Senders,

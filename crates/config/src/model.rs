@@ -59,6 +59,8 @@ pub struct Config {
     pub relay_domains: BTreeSet<Domain>,
     /// `access_map`: who may relay and who may not; none by default.
     pub access_map: Option<MapName>,
+    /// `client_names`: whether the resolver is asked for the names of clients; true by default, as in sendmail.
+    pub client_names: bool,
     /// `[submission]`.
     pub submission: Submission,
     /// `[queue]`.
@@ -169,6 +171,7 @@ impl Default for Config {
             local_domains: None,
             relay_domains: BTreeSet::new(),
             access_map: None,
+            client_names: true,
             submission: Submission::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),

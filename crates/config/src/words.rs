@@ -185,6 +185,12 @@ impl fmt::Display for MechanismName {
 }
 
 impl MapName {
+    /// A map of another name in the same directory, of the same type where it can be built, else `hash`.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let map_type = self.map_type.filter(|word| *word != "gdbm").or(Some("hash"));
+        Self { map_type, path: self.path.with_file_name(name) }
+    }
+
     /// The type, where one was named.
     pub fn map_type(&self) -> Option<&str> {
         self.map_type

@@ -6,6 +6,8 @@ use smtp::reply::{Code, EnhancedCode};
 use smtp::{Refusal, Reply};
 use store::maps::{Keys, Map};
 
+use crate::survey::Survey;
+
 /// Where keys are looked up. What is in the file is its own matter; the tests have a table.
 pub trait Access: Send + Sync {
     /// The value of a key, in lower case; none where there is none.
@@ -13,6 +15,11 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// [`AccessTrouble`]: nobody can tell now.
     fn look_up(&self, key: &str) -> Result<Option<String>, AccessTrouble>;
+
+    /// Whether some key may mean a client by its name: only then a name is worth being asked for.
+    fn names_clients(&self) -> bool {
+        true
+    }
 }
 
 /// The map cannot be read now: temporary trouble of ours, and never a yes or a no.
@@ -28,16 +35,30 @@ impl Access for NoAccess {
     fn look_up(&self, _key: &str) -> Result<Option<String>, AccessTrouble> {
         Ok(None)
     }
+
+    fn names_clients(&self) -> bool {
+        false
+    }
 }
 
-impl Access for Box<dyn Map> {
+/// A map of a file.
+pub(crate) struct MapAccess {
+    pub(crate) map: Box<dyn Map>,
+    pub(crate) survey: Survey,
+}
+
+impl Access for MapAccess {
     fn look_up(&self, key: &str) -> Result<Option<String>, AccessTrouble> {
         let trouble = |error: store::maps::MapError| AccessTrouble(error.to_string());
-        let mut value = self.get(key.to_ascii_lowercase().as_bytes()).map_err(trouble)?;
-        if value.is_none() && self.keys() != Keys::Folded {
-            value = self.get(key.as_bytes()).map_err(trouble)?;
+        let mut value = self.map.get(key.to_ascii_lowercase().as_bytes()).map_err(trouble)?;
+        if value.is_none() && self.map.keys() != Keys::Folded {
+            value = self.map.get(key.as_bytes()).map_err(trouble)?;
         }
         Ok(value.map(|octets| String::from_utf8_lossy(&octets).into_owned()))
+    }
+
+    fn names_clients(&self) -> bool {
+        self.survey.client_name.is_some()
     }
 }
 
@@ -54,7 +75,7 @@ pub enum Word {
     Reject,
     /// `DISCARD`: taken, and thrown away.
     Discard,
-    /// `ERROR:...`, `code text`, and whatever is no word: refused in these words.
+    /// `ERROR:...`, `code text`, `QUARANTINE:...`, and whatever is no word: refused in these words.
     Refuse(Refusal),
 }
 
@@ -69,9 +90,16 @@ impl Word {
             () if is("SKIP") => Self::Skip,
             () if is("REJECT") => Self::Reject,
             () if is("DISCARD") => Self::Discard,
+            // Nothing is set aside here for somebody to look at: it is put off, so that nothing is lost and nothing gets
+            // through. The words behind it are the postmaster's own.
+            () if is_quarantine(&value) => Self::Refuse(denied(450, (7, 1), "Access temporarily denied")),
             () => Self::Refuse(error(&value).unwrap_or_else(|| denied(550, (7, 1), "Access denied"))),
         }
     }
+}
+
+fn is_quarantine(value: &str) -> bool {
+    value.split_once(':').is_some_and(|(word, _)| word.eq_ignore_ascii_case("QUARANTINE"))
 }
 
 /// `ERROR:D.S.N:code text`, `ERROR:code text`, `code text`, or words alone.
@@ -224,7 +252,9 @@ mod tests {
             ("ERROR:\"550 quoted\"", "550 5.7.1 quoted"),
             ("550", "550 5.7.1 Access denied"),
             ("ERROR:go away", "553 5.3.0 go away"),
-            ("QUARANTINE:odd", "553 5.3.0 QUARANTINE:odd"),
+            ("QUARANTINE:odd", "450 4.7.1 Access temporarily denied"),
+            ("quarantine:", "450 4.7.1 Access temporarily denied"),
+            ("QUARANTINE", "553 5.3.0 QUARANTINE"),
             ("250 granted", "553 5.3.0 250 granted"),
             ("", "553 5.3.0 "),
             ("550 a\r\n250 b", "550 5.7.1 a??250 b"),

@@ -9,32 +9,19 @@ use smtp::server::{AuthEquals, AuthRule, EtrnRule, HelloRule, Limits, Policy};
 use wire::ListenerId;
 
 use crate::may_relay::{RelayRules, TrustedMechanisms};
+use crate::senders::SenderRules;
 use crate::settings::{
-    AuthUse, CommonName, ListenerSettings, QueueSettings, ReceivedUserRule, Settings, TlsUse,
+    AuthUse, ClientNames, CommonName, ListenerSettings, QueueSettings, ReceivedUserRule, Settings, TlsUse,
 };
-
-/// What the configuration asks for and the front does not do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotServed {
-    /// Senders are not held against who has logged in. To do as if they were would be worse than to refuse.
-    #[error("submission.senders: nothing but \"any\" is served")]
-    Senders,
-}
 
 impl Settings {
     /// What a configuration means. The host is asked for its name where the configuration does not say it.
-    ///
-    /// # Errors
-    /// [`NotServed`].
-    pub fn of(config: &Config) -> Result<Self, NotServed> {
-        if config.submission.senders != Senders::Any {
-            return Err(NotServed::Senders);
-        }
+    pub fn of(config: &Config) -> Self {
         let host = config.host_name();
         let names = |domains: std::collections::BTreeSet<config::words::Domain>| {
             domains.iter().map(|domain| domain.as_str().to_owned()).collect()
         };
-        Ok(Self {
+        Self {
             listeners: (0..)
                 .map(ListenerId)
                 .zip(&config.listen)
@@ -52,6 +39,8 @@ impl Settings {
                 ReceivedUserRule::Hidden
             },
             common_name: if config.tls.common_name { CommonName::Counts } else { CommonName::Ignored },
+            senders: senders(config),
+            client_names: if config.client_names { ClientNames::Asked } else { ClientNames::Never },
             connections_per_address: config.throttle.max_connections_per_address,
             queue: QueueSettings {
                 directory: config.queue.directory.clone(),
@@ -60,7 +49,15 @@ impl Settings {
                 maildirs: config.delivery.maildirs.clone(),
             },
             host,
-        })
+        }
+    }
+}
+
+fn senders(config: &Config) -> SenderRules {
+    match &config.submission.senders {
+        Senders::Any => SenderRules::Any,
+        Senders::Own => SenderRules::Own,
+        Senders::Map(_) => SenderRules::Map { default_realm: config.realm() },
     }
 }
 
@@ -84,7 +81,7 @@ fn of_listener(id: ListenerId, listener: &Listener, host: &str) -> ListenerSetti
             },
             auth: if has(Modifier::RequireAuth) { AuthRule::Required } else { AuthRule::Optional },
             // Nothing is queued for hosts that call, so nobody is told that he may.
-            etrn: EtrnRule::Refused,
+            etrn: if has(Modifier::NoEtrn) { EtrnRule::Refused } else { EtrnRule::Unable },
             hello: HelloRule::BeforeMail,
         }),
         max_message_size: listener.limits.max_message_size,
@@ -120,13 +117,13 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<Settings, NotServed> {
+    fn read(text: &str) -> Settings {
         Settings::of(&Config::parse(Path::new("/x"), text.as_bytes(), &HostAccounts).unwrap())
     }
 
     #[test]
     fn an_empty_file_asks_for_auth_and_relays_for_nobody() {
-        let settings = read("host_name = \"mail.gate.test\"").unwrap();
+        let settings = read("host_name = \"mail.gate.test\"");
         let listener = &settings.listeners[0];
         assert_eq!((settings.listeners.len(), listener.name.as_str()), (1, "MSA"));
         assert_eq!((listener.policy.auth, listener.tls), (AuthRule::Required, TlsUse::StartTls));
@@ -141,10 +138,12 @@ mod tests {
     fn each_modifier_has_its_meaning() {
         let tls = "[tls]\ncertificate = \"/etc/c.pem\"\nkey = \"/etc/k.pem\"";
         let listener =
-            |line: &str| read(&format!("[[listen]]\nport = 25\n{line}\n{tls}")).unwrap().listeners.remove(0);
+            |line: &str| read(&format!("[[listen]]\nport = 25\n{line}\n{tls}")).listeners.remove(0);
         assert_eq!(listener("").policy.auth, AuthRule::Optional);
         assert_eq!(listener("modifiers = \"a\"").policy.auth, AuthRule::Required);
         assert_eq!(listener("modifiers = \"A\"").auth, AuthUse::Never);
+        assert_eq!(listener("modifiers = \"E\"").policy.etrn, EtrnRule::Refused);
+        assert_eq!(listener("").policy.etrn, EtrnRule::Unable);
         assert_eq!(listener("modifiers = \"S\"").tls, TlsUse::Never);
         assert_eq!(listener("modifiers = \"s\"").tls, TlsUse::Implicit);
         assert_eq!(listener("bare_line_ends = \"normalise\"").policy.line_ends, LineEnds::Normalised);
@@ -154,7 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_refused() {
-        assert_eq!(read("[submission]\nsenders = \"own\"").unwrap_err(), NotServed::Senders);
+    fn senders_and_names_are_what_the_words_say() {
+        let senders = |text: &str| read(&format!("host_name = \"h.test\"\n{text}")).senders;
+        assert_eq!(senders(""), SenderRules::Any);
+        assert_eq!(senders("[submission]\nsenders = \"own\""), SenderRules::Own);
+        let map = "[submission]\nsenders = \"hash:/x\"";
+        assert_eq!(senders(map), SenderRules::Map { default_realm: "h.test".to_owned() });
+        let realm = format!("{map}\n[auth]\nrealm = \"gate.test\"");
+        assert_eq!(senders(&realm), SenderRules::Map { default_realm: "gate.test".to_owned() });
+        assert_eq!(read("").client_names, ClientNames::Asked);
+        assert_eq!(read("client_names = false").client_names, ClientNames::Never);
     }
 }

@@ -89,7 +89,7 @@ pub enum Event<'a> {
     Refused {
         /// Where.
         peer: Peer<'a>,
-        /// sendmail's word for the place: `check_relay`, `check_mail`, `check_rcpt`.
+        /// sendmail's word for the place: `check_relay`, `check_mail`, `check_rcpt`; of a header, `check_header`.
         ruleset: &'static str,
         /// What was refused.
         argument: &'a str,
@@ -97,6 +97,8 @@ pub enum Event<'a> {
         reply: &'a str,
         /// The rule.
         rule: Option<&'a Rule>,
+        /// Who had logged in.
+        authentication: Option<&'a str>,
     },
     /// A message was accepted: from=, size=, nrcpts=, proto=, daemon=, relay=.
     Accepted {

@@ -2,17 +2,16 @@
 //! taken up without a restart, and when one is unsafe or damaged, what was there is not used as if nothing had happened.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::{Config, DaemonFile, FileRole};
 use safefile::{SafeFile, Stamp, Trust};
-use store::maps::{self, Map, MapName};
 use tls::{ServerSetup, SetupError};
 
-use crate::access::{Access, AccessTrouble, NoAccess};
+use crate::access::{Access, AccessTrouble, MapAccess, NoAccess};
 use crate::event::{Event, Journal};
 use crate::opener::{NotOpened, Opener};
+use crate::survey::{self, Survey};
 
 /// What was found in each place.
 type Seen = Vec<(FileRole, Result<Stamp, NotOpened>)>;
@@ -23,6 +22,7 @@ pub(crate) struct Parts {
     pub(crate) tls: Option<ServerSetup>,
     pub(crate) access: Arc<dyn Access>,
     pub(crate) client_map: Arc<dyn Access>,
+    pub(crate) senders: Arc<dyn Access>,
 }
 
 /// The files of one configuration, watched.
@@ -30,11 +30,22 @@ pub(crate) struct Files {
     wanted: Vec<DaemonFile>,
     access_map: Option<config::MapName>,
     client_map: Option<config::MapName>,
+    senders: Option<config::MapName>,
     trust: Trust,
     seen: Seen,
     /// What was complained about last, so that it is said once.
     complaint: Option<String>,
+    /// The map that holds secrets, if one does.
+    with_secrets: Option<FileRole>,
     parts: Parts,
+}
+
+/// Why a map cannot be used.
+enum MapFault {
+    /// Nobody can tell what is in it.
+    Trouble(String),
+    /// It holds client-info.
+    HasSecrets(String),
 }
 
 /// A map that cannot be used: nobody can tell.
@@ -44,13 +55,19 @@ impl Access for Unusable {
     fn look_up(&self, _key: &str) -> Result<Option<String>, AccessTrouble> {
         Err(self.0.clone())
     }
+
+    fn names_clients(&self) -> bool {
+        false
+    }
 }
 
 impl Files {
     /// The files that a configuration names for the front; `before` is what another one had, which is used on where a
     /// certificate cannot be taken up.
     pub(crate) fn of(config: &Config, trust: &Trust, before: Option<&Parts>) -> Self {
-        let nothing = Parts { tls: None, access: Arc::new(NoAccess), client_map: Arc::new(NoAccess) };
+        let none: Arc<dyn Access> = Arc::new(NoAccess);
+        let (access, client_map, senders) = (Arc::clone(&none), Arc::clone(&none), none);
+        let nothing = Parts { tls: None, access, client_map, senders };
         let has_certificate = config.tls.certificate.is_some();
         let mut parts = before.cloned().unwrap_or(nothing);
         parts.tls = parts.tls.filter(|_| has_certificate);
@@ -58,15 +75,25 @@ impl Files {
             wanted: config.daemon_files().into_iter().filter(|file| is_read(file.role)).collect(),
             access_map: config.access_map.clone(),
             client_map: config.tls.client_map.clone(),
+            senders: match &config.submission.senders {
+                config::Senders::Map(map) => Some(map.clone()),
+                config::Senders::Any | config::Senders::Own => None,
+            },
             trust: trust.clone(),
             seen: Seen::new(),
             complaint: None,
+            with_secrets: None,
             parts,
         }
     }
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    /// The map that holds secrets, if one does: no configuration that names it is taken up.
+    pub(crate) fn with_secrets(&self) -> Option<FileRole> {
+        self.with_secrets
     }
 
     /// Looks at every file; whether anything was made anew.
@@ -112,12 +139,19 @@ impl Files {
         );
         self.parts.tls = tls;
         complaints.extend(faults);
-        let (access, fault) = map(take(FileRole::AccessMap), self.access_map.as_ref());
-        self.parts.access = access;
-        complaints.extend(fault);
-        let (client_map, fault) = map(take(FileRole::ClientMap), self.client_map.as_ref());
-        self.parts.client_map = client_map;
-        complaints.extend(fault);
+        self.with_secrets = None;
+        for (role, name, part) in [
+            (FileRole::AccessMap, &self.access_map, &mut self.parts.access),
+            (FileRole::ClientMap, &self.client_map, &mut self.parts.client_map),
+            (FileRole::Senders, &self.senders, &mut self.parts.senders),
+        ] {
+            let (map, fault) = map(take(role), name.as_ref());
+            *part = map;
+            if let Some(MapFault::HasSecrets(_)) = fault {
+                self.with_secrets = Some(role);
+            }
+            complaints.extend(fault.map(|fault| fault.words().to_owned()));
+        }
         self.complain(&complaints, journal);
     }
 
@@ -139,6 +173,7 @@ fn is_read(role: FileRole) -> bool {
             | FileRole::ClientCa
             | FileRole::AccessMap
             | FileRole::ClientMap
+            | FileRole::Senders
     )
 }
 
@@ -191,38 +226,33 @@ fn no_ca(words: &str) -> String {
 }
 
 /// The map, or one that nobody can look into and why.
-fn map(answer: Answer, name: Option<&config::MapName>) -> (Arc<dyn Access>, Option<String>) {
+fn map(answer: Answer, name: Option<&config::MapName>) -> (Arc<dyn Access>, Option<MapFault>) {
     let (Some(answer), Some(name)) = (answer, name) else { return (Arc::new(NoAccess), None) };
-    match answer.map_err(|not| not.words().to_owned()).and_then(|file| open_map(file, name)) {
+    let file = answer.map_err(|not| MapFault::Trouble(not.words().to_owned()));
+    match file.and_then(|file| open_map(file, name)) {
         Ok(map) => (Arc::new(map), None),
-        Err(words) => (Arc::new(Unusable(AccessTrouble(words.clone()))), Some(words)),
+        Err(fault) => (Arc::new(Unusable(AccessTrouble(fault.words().to_owned()))), Some(fault)),
     }
 }
 
-fn open_map(file: SafeFile, name: &config::MapName) -> Result<Box<dyn Map>, String> {
-    let map_type = name.map_type().map(str::parse).transpose();
-    let map_type = map_type.map_err(|error: maps::NameError| error.to_string())?;
-    let name = MapName { map_type, name: PathBuf::from(name.path()) };
-    let map = maps::open_judged(file, &name).map_err(|error| error.to_string())?;
-    match has_client_info(&*map) {
-        Ok(false) => Ok(map),
-        Ok(true) => Err(format!(
-            "the map holds secrets (AuthInfo:), which belong into a map of their own: {}",
-            safefile::display_path(map.path())
-        )),
-        Err(error) => Err(error.to_string()),
+/// Passwords of other servers do not belong into a map that the process with the network reads.
+fn open_map(file: SafeFile, name: &config::MapName) -> Result<MapAccess, MapFault> {
+    let trouble = |error: store::maps::MapError| MapFault::Trouble(error.to_string());
+    let map = survey::open_judged(file, name).map_err(trouble)?;
+    let survey = Survey::of(&*map).map_err(trouble)?;
+    if survey.client_info.is_none() {
+        return Ok(MapAccess { map, survey });
     }
+    let path = safefile::display_path(map.path());
+    Err(MapFault::HasSecrets(format!(
+        "the map holds secrets (AuthInfo:), which belong into a map of their own (gatepostd check says how): {path}"
+    )))
 }
 
-/// Passwords of other servers in a map that the process with the network reads.
-fn has_client_info(map: &dyn Map) -> Result<bool, maps::MapError> {
-    for record in map.records() {
-        let key = record?.key;
-        if key.get(..TAG.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(TAG)) {
-            return Ok(true);
+impl MapFault {
+    fn words(&self) -> &str {
+        match self {
+            Self::Trouble(words) | Self::HasSecrets(words) => words,
         }
     }
-    Ok(false)
 }
-
-const TAG: &[u8] = b"AuthInfo:";

@@ -1,8 +1,10 @@
-//! Lines that are added to a message: Received above it, Date and Message-ID where a submitted one lacks them.
+//! Lines that are added to a message: Received above it, Date and Message-ID where a submitted one lacks them. And lines
+//! that are kept of it, to be judged: who says to have sent it.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use smtp::mailbox::MAX_FIELD;
 use smtp::server::Protocol;
 use smtp::xtext;
 use time::OffsetDateTime;
@@ -111,6 +113,26 @@ pub(crate) struct HeaderScan {
     date: Option<String>,
     message_id: Option<String>,
     fields: Fields,
+    /// Fields that name a sender, as far as they are wanted.
+    senders: Option<Vec<SenderField>>,
+    /// Whether the field that is being read is the last of them.
+    keeping: Keeping,
+}
+
+/// A field of the header that says who sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SenderField {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What stands behind the colon, the line end included; of one that is longer than anybody reads, the beginning and one
+    /// octet too many.
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    No,
+    Yes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,10 +152,28 @@ enum Fields {
 impl HeaderScan {
     /// Adds nothing.
     pub(crate) fn nothing() -> Self {
-        Self { state: State::Body, held: Vec::new(), date: None, message_id: None, fields: Fields::None }
+        Self {
+            state: State::Body,
+            held: Vec::new(),
+            date: None,
+            message_id: None,
+            fields: Fields::None,
+            senders: None,
+            keeping: Keeping::No,
+        }
     }
 
-    /// Adds Date and Message-ID where they are missing (RFC 6409, sections 8.1 and 8.2).
+    /// Keeps the fields that name a sender, too.
+    pub(crate) fn keeping_senders(self) -> Self {
+        Self { senders: Some(Vec::new()), ..self }
+    }
+
+    /// The fields that were kept, once the message is at its end.
+    pub(crate) fn senders(&self) -> &[SenderField] {
+        self.senders.as_deref().unwrap_or_default()
+    }
+
+    /// Adds Date and Message-ID where they are missing (RFC 6409, sections 8.2 and 8.3).
     pub(crate) fn submission(at: SystemTime, id: &str, host: &str) -> Self {
         Self {
             state: State::Start,
@@ -150,6 +190,7 @@ impl HeaderScan {
                 State::Body => return out.extend_from_slice(&octets[at..]),
                 State::Line => {
                     out.push(octet);
+                    self.keep(&[octet]);
                     if octet == b'\n' {
                         self.state = State::Start;
                     }
@@ -172,7 +213,12 @@ impl HeaderScan {
     fn judge(&mut self, out: &mut Vec<u8>) {
         match LineStart::of(&self.held) {
             LineStart::Unknown => {}
-            LineStart::Folded if self.fields == Fields::Some => self.is_field(out),
+            LineStart::Folded if self.fields == Fields::Some => {
+                let held = std::mem::take(&mut self.held);
+                self.keep(&held);
+                self.held = held;
+                self.is_field(out);
+            }
             LineStart::Field => {
                 self.note_field();
                 self.is_field(out);
@@ -200,6 +246,25 @@ impl HeaderScan {
         if name.eq_ignore_ascii_case(b"Message-ID") {
             self.message_id = None;
         }
+        self.keeping = Keeping::No;
+        let known = SENDERS.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        let (Some(senders), Some(name)) = (&mut self.senders, known) else { return };
+        if senders.len() < MOST_SENDERS {
+            senders.push(SenderField { name, body: Vec::new() });
+            self.keeping = Keeping::Yes;
+        } else if let Some(last) = senders.last_mut() {
+            // More than any message has: the last one is read by nobody now.
+            last.body.resize(MAX_FIELD + 1, b' ');
+        }
+    }
+
+    fn keep(&mut self, octets: &[u8]) {
+        if self.keeping == Keeping::No {
+            return;
+        }
+        let Some(field) = self.senders.as_mut().and_then(|senders| senders.last_mut()) else { return };
+        let room = (MAX_FIELD + 1).saturating_sub(field.body.len());
+        field.body.extend_from_slice(&octets[..octets.len().min(room)]);
     }
 
     fn end_header(&mut self, out: &mut Vec<u8>) {
@@ -244,6 +309,11 @@ fn is_name(name: &[u8]) -> bool {
 
 /// No field has a longer name.
 const MAX_NAME: usize = 128;
+
+/// RFC 5322, sections 3.6.2 and 3.6.6.
+const SENDERS: [&str; 4] = ["From", "Sender", "Resent-From", "Resent-Sender"];
+/// A message that was sent again has a block of fields for each time.
+const MOST_SENDERS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -296,6 +366,36 @@ mod tests {
         scan.pass(b"x\r\n", &mut out);
         scan.finish(&mut out);
         assert_eq!(out, b"x\r\n");
+    }
+
+    #[test]
+    fn who_says_to_send_is_kept_whole_and_nothing_else() {
+        let kept = |text: &str, piece: usize| {
+            let mut scan = HeaderScan::submission(at(), "ID", "h.test").keeping_senders();
+            let mut out = Vec::new();
+            text.as_bytes().chunks(piece).for_each(|octets| scan.pass(octets, &mut out));
+            scan.finish(&mut out);
+            let shown =
+                |field: &SenderField| format!("{}:{}", field.name, String::from_utf8_lossy(&field.body));
+            scan.senders().iter().map(shown).collect::<String>()
+        };
+        let text = "To: x\r\nfrom: a@b\r\n (c)\r\n\td@e\r\nX-From: f\r\nSENDER : g\r\nFrom:h\r\nDate: i\r\n\tj\r\n\
+                    Resent-From: k\r\n\r\nFrom: body\r\n";
+        for piece in [1, 3, 1000] {
+            assert_eq!(
+                kept(text, piece),
+                "From: a@b\r\n (c)\r\n\td@e\r\nSender: g\r\nFrom:h\r\nResent-From: k\r\n"
+            );
+        }
+        assert_eq!(kept("text\r\nFrom: body\r\n", 5), "");
+        assert_eq!(kept(" folded\r\nFrom: body\r\n", 5), "");
+        assert_eq!(kept("A: b\r\n\r\nFrom: body\r\n", 5), "");
+        let long = kept(&format!("From: {}\r\n\r\n", "x".repeat(2 * MAX_FIELD)), 1000);
+        assert_eq!(long.len(), "From:".len() + MAX_FIELD + 1);
+        let mut scan = HeaderScan::submission(at(), "ID", "h.test").keeping_senders();
+        scan.pass("From: a@b\r\n".repeat(MOST_SENDERS + 1).as_bytes(), &mut Vec::new());
+        assert_eq!(scan.senders().len(), MOST_SENDERS);
+        assert!(smtp::mailbox::addresses(&scan.senders()[MOST_SENDERS - 1].body).is_err());
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! | [`process`], [`run()`], `opener`, `files`, `configuration` | the process, and what is handed to it |
 //! | `listener`, `session`, `socket`, `site`, `live` | clients, what they share, and who is there |
 //! | [`keeper`] | the connection to the keeper, who alone knows who somebody is |
-//! | [`may_relay`], [`access`] | who may send what to whom; pure |
+//! | [`may_relay`], [`senders`], [`access`], [`survey`] | who may send what to whom; pure, but for a map's own file |
+//! | [`explain`] | the same decisions, step by step, for a person |
+//! | [`names`] | names of clients, confirmed forward |
 //! | [`queue`], `header` | accepted mail |
 //! | [`event`] | what happens, for the log |
 //!
@@ -17,6 +19,7 @@
 pub mod access;
 mod configuration;
 pub mod event;
+pub mod explain;
 mod files;
 mod header;
 mod identity;
@@ -24,16 +27,18 @@ pub mod keeper;
 mod listener;
 mod live;
 pub mod may_relay;
+pub mod names;
 mod opener;
 pub mod process;
 pub mod queue;
 pub mod run;
+pub mod senders;
 mod session;
 pub mod settings;
 pub mod site;
 mod socket;
+pub mod survey;
 
-pub use configuration::NotServed;
 pub use keeper::Keeper;
 pub use listener::Listening;
 pub use run::{RunError, run};

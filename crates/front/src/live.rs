@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_page_is_a_message_and_pages_are_all_of_them() {
         let config = Config::parse(Path::new("/x"), b"", &HostAccounts).unwrap();
-        let listener = Arc::clone(&Settings::of(&config).unwrap().listeners[0]);
+        let listener = Arc::clone(&Settings::of(&config).listeners[0]);
         let register = Register::default();
         let login = Arc::new(Login {
             authentication: "\u{10348}".repeat(500),

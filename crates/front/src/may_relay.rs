@@ -55,8 +55,20 @@ pub enum TrustedMechanisms {
 pub struct Client<'a> {
     /// Its address, if the transport has any.
     pub address: Option<IpAddr>,
-    /// A name of it that leads back to that address; no other is passed in here.
-    pub confirmed_name: Option<&'a str>,
+    /// What is known of its name.
+    pub name: Name<'a>,
+}
+
+/// What is known of the name of a client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// It has none, or one that does not lead back to its address.
+    #[default]
+    None,
+    /// This one leads back to its address.
+    Confirmed(&'a str),
+    /// The resolver could not tell.
+    Unknown,
 }
 
 /// Whoever has logged in.
@@ -105,8 +117,40 @@ pub enum Rule {
     LocalDomain,
     /// A relay domain.
     RelayDomain(String),
+    /// An entry by name might have spoken for the client, and nobody knows its name now.
+    NameUnknown,
+    /// `submission.senders`, and by what: its word, or the key that its map has.
+    Senders(String),
     /// None spoke for it.
     Nothing,
+}
+
+/// A step of the decision about a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// `To:` rejects.
+    Rejection,
+    /// Who has logged in by a trusted mechanism.
+    Login,
+    /// Local and relay domains.
+    Domain,
+    /// `To:` or a bare domain of the map.
+    Map,
+    /// `Connect:`, or a bare address or name, of the map.
+    Client,
+}
+
+/// What the steps look at.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The client.
+    pub client: Client<'a>,
+    /// Who has logged in.
+    pub login: Option<LoggedIn<'a>>,
+    /// What is local, and who is trusted.
+    pub rules: &'a RelayRules,
+    /// The map.
+    pub access: &'a dyn Access,
 }
 
 /// Whether a client is let in.
@@ -124,21 +168,34 @@ pub fn sender(sender: &ReversePath, access: &dyn Access) -> Decision {
 }
 
 /// Where mail for a recipient goes, if anywhere. Client and sender have been let in.
-pub fn recipient(
+pub fn recipient(recipient: &ForwardPath, facts: Facts<'_>) -> Decision {
+    recipient_by_steps(recipient, facts, &mut |_, _| {})
+}
+
+/// The same, and who is curious hears of each step that was taken and what it said.
+pub fn recipient_by_steps(
     recipient: &ForwardPath,
-    from: Client<'_>,
-    login: Option<LoggedIn<'_>>,
-    rules: &RelayRules,
-    access: &dyn Access,
+    facts: Facts<'_>,
+    hear: &mut dyn FnMut(Step, Option<&Decision>),
 ) -> Decision {
-    match recipient {
-        ForwardPath::Mailbox(path) => {
-            let place = Place { mailbox: &path.mailbox, shown: recipient.to_string() };
-            place.decide(from, login, rules, access)
+    // RFC 5321, section 4.5.1: every server takes it, whatever the map says.
+    let ForwardPath::Mailbox(path) = recipient else {
+        return Decision { verdict: Verdict::Local, rule: Rule::LocalDomain };
+    };
+    let place = Place { mailbox: &path.mailbox, shown: recipient.to_string() };
+    for step in Step::ALL {
+        let decision = place.step(step, facts);
+        hear(step, decision.as_ref());
+        if let Some(decision) = decision {
+            return decision;
         }
-        // RFC 5321, section 4.5.1: every server takes it, whatever the map says.
-        ForwardPath::Postmaster => Decision { verdict: Verdict::Local, rule: Rule::LocalDomain },
     }
+    place.refused(facts.rules)
+}
+
+impl Step {
+    /// In their order.
+    pub const ALL: [Self; 5] = [Self::Rejection, Self::Login, Self::Domain, Self::Map, Self::Client];
 }
 
 struct Place<'a> {
@@ -147,19 +204,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn decide(
-        &self,
-        from: Client<'_>,
-        login: Option<LoggedIn<'_>>,
-        rules: &RelayRules,
-        access: &dyn Access,
-    ) -> Decision {
-        self.rejected(access)
-            .or_else(|| self.by_login(login, rules))
-            .or_else(|| self.by_domain(rules))
-            .or_else(|| self.by_map(access))
-            .or_else(|| by_client(from, access))
-            .unwrap_or_else(|| self.refused(rules))
+    fn step(&self, step: Step, facts: Facts<'_>) -> Option<Decision> {
+        let Facts { client, login, rules, access } = facts;
+        match step {
+            Step::Rejection => self.rejected(access),
+            Step::Login => self.by_login(login, rules),
+            Step::Domain => self.by_domain(rules),
+            Step::Map => self.by_map(access),
+            Step::Client => by_client(client, access),
+        }
     }
 
     fn rejected(&self, access: &dyn Access) -> Option<Decision> {
@@ -238,7 +291,7 @@ impl Decision {
     }
 }
 
-fn accepted() -> Decision {
+pub(crate) fn accepted() -> Decision {
     Decision { verdict: Verdict::Accept, rule: Rule::Nothing }
 }
 
@@ -277,23 +330,37 @@ fn relayed(found: Result<Option<Found>, AccessTrouble>) -> Option<Decision> {
     }
 }
 
-fn troubled(trouble: AccessTrouble) -> Decision {
+pub(crate) fn troubled(trouble: AccessTrouble) -> Decision {
     let words = "Temporary system failure. Please try again later.";
     Decision { verdict: Verdict::Refuse(denied(451, (3, 0), words)), rule: Rule::Trouble(trouble) }
 }
 
 fn by_client(from: Client<'_>, access: &dyn Access) -> Option<Decision> {
     let address = from.address.map(address_keys).unwrap_or_default();
-    let name = from.confirmed_name.map(domain_keys).unwrap_or_default();
     let by = |keys: &[String]| relayed(search(access, Tag::Connect, Untagged::Counts, keys));
-    by(&address).or_else(|| by(&name))
+    by(&address).or_else(|| by(&from.name.keys())).or_else(|| by_unknown_name(from, access))
+}
+
+/// sendmail's answer where {client_resolve} is TEMP.
+fn by_unknown_name(from: Client<'_>, access: &dyn Access) -> Option<Decision> {
+    let address = from.address.filter(|_| from.name == Name::Unknown && access.names_clients())?;
+    let words = format!("Relaying temporarily denied. Cannot resolve PTR record for {address}");
+    Some(Decision { verdict: Verdict::Refuse(denied(450, (4, 0), &words)), rule: Rule::NameUnknown })
+}
+
+impl Name<'_> {
+    fn keys(self) -> Vec<String> {
+        match self {
+            Self::Confirmed(name) => domain_keys(name),
+            Self::None | Self::Unknown => Vec::new(),
+        }
+    }
 }
 
 /// The name first, as sendmail does.
 fn client_keys(client: Client<'_>) -> Vec<String> {
-    let name = client.confirmed_name.map(domain_keys).unwrap_or_default();
     let address = client.address.map(address_keys).unwrap_or_default();
-    [name, address].concat()
+    [client.name.keys(), address].concat()
 }
 
 /// `user@host`, `user@`, then the host.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use wire::{Finding, FromOpener, Generation, ListenerId, Question, ToOpener};
 
 use crate::event::{Event, Journal};
-use crate::files::Files;
+use crate::files::{Files, Parts};
 use crate::opener::{Opener, Said};
 use crate::queue::{Maildirs, Queue, Spool};
 use crate::{Front, Keeper, Listening, Settings, Site};
@@ -73,6 +73,15 @@ struct Desk<'t> {
     listeners: HashMap<ListenerId, JoinHandle<()>>,
     /// Since when there is no keeper, or since when another connection to it is waited for.
     alone: Instant,
+    /// Whether what was sent last was taken. The sockets that come behind a configuration are its own, and of no use
+    /// without it.
+    taken: Taken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    No,
 }
 
 /// Whether more is to come.
@@ -115,6 +124,8 @@ impl<'t> Desk<'t> {
             read(words).map_err(|(_, words)| RunError::Configuration(words))?;
         let mut files = Files::of(&config, trust, None);
         files.look(opener, &*journal).await.map_err(RunError::Opener)?;
+        // Who cannot go back to another configuration serves with what is right in this one, unless the opener ends it.
+        tell_secrets(opener, generation, &files)?;
         let queue = queue(&config, &settings, trust, &journal)?;
         let keeper = Keeper::new(Arc::clone(&journal));
         let front = Front::new(site(settings, &files), keeper, queue, Arc::clone(&journal));
@@ -122,8 +133,16 @@ impl<'t> Desk<'t> {
         journal.note(&configured(generation, &config));
         opener.say(&ToOpener::Ready).map_err(RunError::Opener)?;
         opener.say(&ToOpener::Alive(generation)).map_err(RunError::Opener)?;
-        let alone = Instant::now();
-        Ok(Self { trust, journal, front, files, generation, listeners: HashMap::new(), alone })
+        Ok(Self {
+            trust,
+            journal,
+            front,
+            files,
+            generation,
+            listeners: HashMap::new(),
+            alone: Instant::now(),
+            taken: Taken::Yes,
+        })
     }
 
     async fn work(&mut self, opener: &mut Opener) -> Result<(), RunError> {
@@ -155,7 +174,9 @@ impl<'t> Desk<'t> {
                 let finding = self.answer(&question);
                 opener.say(&ToOpener::Found { request, finding }).map_err(RunError::Opener)?;
             }
-            (FromOpener::Listener(listener), Some(descriptor)) => self.listen(listener, descriptor)?,
+            (FromOpener::Listener(listener), Some(descriptor)) if self.taken == Taken::Yes => {
+                self.listen(listener, descriptor)?;
+            }
             (FromOpener::Peer, Some(descriptor)) => {
                 self.front.keeper().connect(descriptor.into()).map_err(RunError::System)?;
             }
@@ -185,10 +206,16 @@ impl<'t> Desk<'t> {
                 return Ok(());
             }
         };
-        // All sockets of this configuration come behind it.
-        self.listeners.drain().for_each(|(_, serving)| serving.abort());
         let mut files = Files::of(&config, self.trust, Some(self.files.parts()));
         files.look(opener, &*self.journal).await.map_err(RunError::Opener)?;
+        self.taken = tell_secrets(opener, generation, &files)?;
+        if self.taken == Taken::No {
+            let words = "a map of the front holds secrets";
+            self.journal.note(&Event::NotConfigured { generation, words });
+            return Ok(());
+        }
+        // All sockets of this configuration come behind it.
+        self.listeners.drain().for_each(|(_, serving)| serving.abort());
         self.front.queue().follow(settings.delivery());
         self.front.replace_site(site(settings, &files));
         self.files = files;
@@ -236,6 +263,14 @@ impl<'t> Desk<'t> {
     }
 }
 
+/// Whether a configuration may be taken up; if not, the opener hears of it.
+fn tell_secrets(opener: &Opener, generation: Generation, files: &Files) -> Result<Taken, RunError> {
+    let Some(role) = files.with_secrets() else { return Ok(Taken::Yes) };
+    let words = ToOpener::HoldsSecrets { generation, file: role.index().0 };
+    opener.say(&words).map_err(RunError::Opener)?;
+    Ok(Taken::No)
+}
+
 fn configured(generation: Generation, config: &Config) -> Event<'static> {
     Event::Configured { generation, log_level: config.log_level, log_format: config.log_format }
 }
@@ -253,13 +288,13 @@ fn read(words: FromOpener) -> Result<Configured, (Generation, String)> {
     };
     let config = Config::parse(Path::new(&path), text.as_bytes(), &HostAccounts);
     let config = config.map_err(|faults| (generation, faults.to_string()))?;
-    let settings = Settings::of(&config).map_err(|error| (generation, error.to_string()))?;
-    Ok(Configured { generation, config, settings: settings.numbered(&listeners) })
+    let settings = Settings::of(&config).numbered(&listeners);
+    Ok(Configured { generation, config, settings })
 }
 
 fn site(settings: Settings, files: &Files) -> Site {
-    let parts = files.parts().clone();
-    Site { settings, tls: parts.tls, access: parts.access, client_map: parts.client_map }
+    let Parts { tls, access, client_map, senders } = files.parts().clone();
+    Site { settings, tls, access, client_map, senders }
 }
 
 /// Queue and mailboxes are opened by the front itself, for they are its own and nobody else's. Where they are changes

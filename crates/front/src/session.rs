@@ -14,13 +14,14 @@ use smtp::server::{
 use tokio::sync::watch;
 use wire::{Channel, Login, SessionId};
 
-use crate::access::denied;
+use crate::access::{Access, denied};
 use crate::event::{Event, Peer};
 use crate::identity::identity;
 use crate::keeper::Exchange;
 use crate::live::{Doing, Entry};
-use crate::may_relay::{self, Client, Verdict};
-use crate::settings::{AuthUse, ListenerSettings, TlsUse};
+use crate::may_relay::{self, Client, Name, Rule, Verdict};
+use crate::names::{self, Found};
+use crate::settings::{AuthUse, ClientNames, ListenerSettings, TlsUse};
 use crate::site::{Front, Phase, Seat, Site};
 use crate::socket::Socket;
 
@@ -49,7 +50,7 @@ pub(crate) async fn run(arrival: Arrival) {
     let Arrival { front, site, seat, entry, listener, session: id, address, client, socket } = arrival;
     let phase = front.phase();
     let pipe = Pipe::new(socket);
-    let mut begun = Begun { front, site, entry, listener, id, address, client, pipe, phase };
+    let mut begun = Begun { front, site, entry, listener, id, address, client, name: None, pipe, phase };
     let by = match begun.greet().await {
         Ok((session, standing)) => {
             let mut driver = Driver::new(begun, session, standing);
@@ -74,6 +75,8 @@ struct Begun {
     id: SessionId,
     address: Option<IpAddr>,
     client: String,
+    /// The question for its name, once something needed it.
+    name: Option<names::Question>,
     pipe: Pipe,
     phase: watch::Receiver<Phase>,
 }
@@ -122,6 +125,10 @@ impl Begun {
     fn welcome(&self) -> (Welcome, Standing) {
         let decision = may_relay::client(self.as_client(), &*self.site.access);
         match &decision.verdict {
+            // The greeting of somebody who is not let in is 554, which is for good; MAIL asks once more.
+            Verdict::Refuse(_) if matches!(decision.rule, Rule::Trouble(_)) => {
+                (Welcome::Open, Standing::Welcome)
+            }
             Verdict::Refuse(refusal) => {
                 self.front.journal().note(&Event::Refused {
                     peer: self.peer(),
@@ -129,6 +136,7 @@ impl Begun {
                     argument: &self.client,
                     reply: &refusal.reply().to_string(),
                     rule: Some(&decision.rule),
+                    authentication: None,
                 });
                 (Welcome::Refused(refusal.clone()), Standing::Welcome)
             }
@@ -194,7 +202,33 @@ impl Begun {
     }
 
     fn as_client(&self) -> Client<'_> {
-        Client { address: self.address, confirmed_name: None }
+        Client { address: self.address, name: Name::None }
+    }
+
+    /// Asks for the client's name, if nobody has; the answer is not waited for.
+    fn ask_name(&mut self) {
+        if let (None, Some(address), ClientNames::Asked) =
+            (&self.name, self.address, self.site.settings.client_names)
+        {
+            self.name = Some(self.front.names().ask(address));
+        }
+    }
+
+    /// The client's name, as far as it may decide something: where no entry of the map means a name, nobody waits for it.
+    async fn name(&mut self, access: &dyn Access) -> Found {
+        self.ask_name();
+        match &mut self.name {
+            Some(question) if access.names_clients() => question.wait().await,
+            _ => Found::Nothing,
+        }
+    }
+
+    /// The name, if it is there and leads back.
+    fn name_now(&self) -> Option<String> {
+        match self.name.as_ref()?.now()? {
+            Found::Confirmed(name) => Some(name),
+            Found::Nothing | Found::Unknown => None,
+        }
     }
 
     fn peer(&self) -> Peer<'_> {
@@ -395,7 +429,7 @@ impl Driver {
                 Box::pin(self.begin_login(mechanism, initial)).await
             }
             Asked::Response(octets) => Box::pin(self.respond(&octets)).await,
-            Asked::Mail(mail) => self.mail(mail),
+            Asked::Mail(mail) => Box::pin(self.mail(mail)).await,
             Asked::Recipient(to) => Box::pin(self.recipient(to)).await,
             Asked::Data => Box::pin(self.begin_message()).await,
             Asked::MessageEnd => {
@@ -407,7 +441,7 @@ impl Driver {
             }
             // Nothing waits here for a host that calls.
             Asked::Etrn(node) => {
-                Answer::Refused(denied(458, (0, 0), &format!("Unable to queue messages for node {node}")))
+                Answer::Refused(denied(458, (3, 3), &format!("Unable to queue messages for node {node}")))
             }
             // STARTTLS; what is no question is not brought here.
             _ => Answer::Accepted,

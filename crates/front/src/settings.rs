@@ -9,6 +9,7 @@ use wire::ListenerId;
 
 use crate::may_relay::RelayRules;
 use crate::queue::DeliveryRules;
+use crate::senders::SenderRules;
 
 /// Everything that one version of the configuration says to the front.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct Settings {
     pub received_user: ReceivedUserRule,
     /// Whether the common name of a client certificate is an identity.
     pub common_name: CommonName,
+    /// From which addresses who has logged in may send.
+    pub senders: SenderRules,
+    /// Whether names of clients are asked for.
+    pub client_names: ClientNames,
     /// How many connections one address may have at the same time.
     pub connections_per_address: u32,
     /// Where accepted mail waits.
@@ -111,6 +116,15 @@ pub enum CommonName {
     Ignored,
     /// It is one, where the certificate has no mail address and the map does not say another.
     Counts,
+}
+
+/// Whether the resolver is asked for names of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientNames {
+    /// It is, where something needs one.
+    Asked,
+    /// Clients have addresses only.
+    Never,
 }
 
 /// Where mail waits, and where it is delivered.

@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::event::{Journal, TurnedAway};
 use crate::keeper::Keeper;
 use crate::live::Register;
+use crate::names::{HostResolver, Names};
 use crate::queue::Queue;
 use crate::settings::{ListenerSettings, Settings};
 
@@ -26,6 +27,8 @@ pub struct Site {
     pub access: Arc<dyn Access>,
     /// From the subject of a client certificate to an identity.
     pub client_map: Arc<dyn Access>,
+    /// From an address to those who may send from it: `submission.senders`.
+    pub senders: Arc<dyn Access>,
 }
 
 /// The front as a whole; clones are the same one.
@@ -37,6 +40,7 @@ struct Shared {
     keeper: Keeper,
     queue: Arc<Queue>,
     journal: Arc<dyn Journal>,
+    names: Names,
     next_session: AtomicU64,
     register: Register,
     crowd: Mutex<Crowd>,
@@ -70,12 +74,24 @@ pub(crate) struct Seat {
 impl Front {
     /// A front with its parts.
     pub fn new(site: Site, keeper: Keeper, queue: Arc<Queue>, journal: Arc<dyn Journal>) -> Self {
+        Self::with_names(site, keeper, queue, journal, Names::by(Arc::new(HostResolver)))
+    }
+
+    /// The same, where names of clients are asked for elsewhere than at the resolver of the host.
+    pub fn with_names(
+        site: Site,
+        keeper: Keeper,
+        queue: Arc<Queue>,
+        journal: Arc<dyn Journal>,
+        names: Names,
+    ) -> Self {
         let (phase, _) = watch::channel(Phase::Serving);
         Self(Arc::new(Shared {
             site: RwLock::new(Arc::new(site)),
             keeper,
             queue,
             journal,
+            names,
             next_session: AtomicU64::new(1),
             register: Register::default(),
             crowd: Mutex::default(),
@@ -119,6 +135,10 @@ impl Front {
 
     pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
         &self.0.journal
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
     }
 
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {

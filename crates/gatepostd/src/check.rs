@@ -1,9 +1,12 @@
 //! `gatepostd check`: everything at once, and nothing is started.
 
+use std::path::Path;
+
 use cli::options::Common;
 use cli::{Exit, Format, Io, Level, Report};
-use config::Modifier;
+use config::{FileRole, Modifier};
 use credential::Mechanism;
+use front::survey::{self, NotSurveyed, Survey};
 use sasl::server::Settings;
 use sasl::{BindingKind, Channel};
 use serde_json::json;
@@ -18,6 +21,7 @@ pub(crate) fn run(common: &Common, io: &mut Io) -> Result<Exit, Report> {
         Ok(ground) => {
             let mut findings = ground.examined();
             certificate::examine(&ground, &mut findings);
+            maps(&ground, &mut findings);
             (Some(ground), findings)
         }
         Err(findings) => (None, findings),
@@ -46,6 +50,46 @@ fn say(report: &Report, level: Level, io: &mut Io) -> Result<(), Report> {
         Format::Text => io.out().text(report.to_text("gatepostd", level)),
         Format::Json => report.to_json("gatepostd", level).iter().try_for_each(|it| io.out().json(it)),
     }
+}
+
+/// What stands in the maps of the front. The daemon's first process does not read them, for it is root; who checks, does.
+fn maps(ground: &Ground, findings: &mut Findings) {
+    for (role, map) in ground.front_maps() {
+        let path = map.file();
+        match survey::look_into(map, &ground.trust(&path)) {
+            Ok(found) => {
+                let secret = found.client_info.as_ref().and_then(|_| ground.holds_secrets(role.index().0));
+                findings.wrong.extend(secret);
+                if role == FileRole::AccessMap {
+                    findings.remarks.extend(access_remarks(&path, &found));
+                }
+            }
+            // What is not opened is told already, component by component.
+            Err(NotSurveyed::NotOpened(_)) => {}
+            Err(NotSurveyed::NotRead(words)) => {
+                let cause = format!("{}: {words}", role.key());
+                findings.wrong.push(Report::new(Exit::DATAERR, safefile::display_path(&path), cause));
+            }
+        }
+    }
+}
+
+/// What reads right in an access map, and does something else than is meant.
+fn access_remarks(path: &Path, found: &Survey) -> Vec<Report> {
+    let remark = |key: &String, cause: &str, why: &str| {
+        let cause = format!("{}: {cause}", cli::printable::lines(key));
+        Report::new(Exit::CONFIG, safefile::display_path(path), cause).because(why)
+    };
+    let from_relay = found.from_relay.as_ref().map(|key| {
+        let why =
+            "anybody can write any sender: who may relay logs in, or stands in the map as Connect:ADDRESS";
+        remark(key, "From: RELAY lets nobody relay", why)
+    });
+    let quarantine = found.quarantine.as_ref().map(|key| {
+        let why = "there is no place where mail is set aside for somebody to look at";
+        remark(key, "QUARANTINE puts mail off (450), and does not take it", why)
+    });
+    from_relay.into_iter().chain(quarantine).collect()
 }
 
 /// What a client is offered at each listener before and after TLS, and why the rest is not.

@@ -1,7 +1,8 @@
 //! `gatepostd status` and `gatepostd reload`: asks the daemon that runs, and shows what it says. What other questions share
 //! stands here too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cli::options::Common;
 use cli::{Exit, Format, Io, Report};
@@ -23,7 +24,11 @@ pub(crate) fn status(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
 
 /// Reads its configuration again.
 pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<Exit, Report> {
-    let answer = ask(&socket(common, reaching)?, &Request::Reload)?;
+    let socket = socket(common, reaching)?;
+    let mut answer = ask(&socket, &Request::Reload)?;
+    if answer["refused"].is_null() {
+        answer["refused"] = not_taken(&socket, &answer["generation"])?;
+    }
     let faults = answer["refused"].as_array().cloned().unwrap_or_default();
     if io.format() == Format::Json {
         io.out().json(&answer)?;
@@ -39,6 +44,28 @@ pub(crate) fn reload(common: &Common, reaching: &Reaching, io: &mut Io) -> Resul
     }
     io.out().line(format_args!("configuration {} is in force", number(&answer["generation"])))?;
     Ok(Exit::OK)
+}
+
+/// Waits until the front has taken a configuration; if it does not, why. A front that is just being started again takes
+/// it then.
+fn not_taken(socket: &Path, generation: &Value) -> Result<Value, Report> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let status = ask(socket, &Request::Status)?;
+        if status["refused"]["generation"] == *generation {
+            return Ok(status["refused"]["faults"].clone());
+        }
+        let mut processes = status["processes"].as_array().into_iter().flatten();
+        let is_front = |process: &&Value| process["role"] == "front";
+        if status["generation"] != *generation
+            || processes.find(is_front).is_some_and(|front| front["generation"] == *generation)
+        {
+            return Ok(Value::Null);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    let report = Report::plain(Exit::TEMPFAIL, "the front has not taken the configuration yet");
+    Err(report.mend("gatepostd status"))
 }
 
 /// The configuration says where; one that is broken does not, and then somebody has to (`--control`).
@@ -124,6 +151,10 @@ pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String
     let rows = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
     std::iter::once(line(head)).chain(rows).collect()
 }
+
+/// A map of millions of entries is read in seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

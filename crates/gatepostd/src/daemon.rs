@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use cli::options::Common;
-use cli::{Exit, Report};
+use cli::{Exit, Level, Report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use serde_json::{Value, json};
@@ -41,9 +41,10 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     let mut daemon = Daemon::open(common.clone(), ground, journal)?;
     let ending = daemon.work();
     daemon.close();
-    match ending {
-        Ending::Wanted => Ok(Exit::OK),
-        Ending::NeverReady(role) => {
+    match (ending, daemon.refusal) {
+        (Ending::Wanted, _) => Ok(Exit::OK),
+        (Ending::NeverReady(_), Some(refusal)) => Err(refusal.report),
+        (Ending::NeverReady(role), None) => {
             let cause = format!("the {role} did not come so far as to be ready: the log says why");
             Err(Report::plain(Exit::UNAVAILABLE, cause))
         }
@@ -70,6 +71,17 @@ struct Daemon {
     complaints: HashMap<(Role, u16), Line>,
     started: Instant,
     ending: Option<Ending>,
+    /// What was in force before the last reload, until the front has taken what it brought.
+    before: Option<(Ground, Sockets)>,
+    /// The last configuration that the front did not take.
+    refusal: Option<Refusal>,
+}
+
+/// Why the front did not take a configuration.
+#[derive(Debug)]
+struct Refusal {
+    generation: Generation,
+    report: Report,
 }
 
 impl Daemon {
@@ -98,6 +110,8 @@ impl Daemon {
             complaints: HashMap::new(),
             started: Instant::now(),
             ending: None,
+            before: None,
+            refusal: None,
         })
     }
 
@@ -187,12 +201,18 @@ impl Daemon {
                 }
                 Heard::Words(ToOpener::Alive(generation)) => {
                     worker.generation = generation;
+                    if role == Role::Front && generation == self.generation {
+                        self.before = None;
+                    }
                     self.on(Event::Alive(role));
                 }
                 Heard::Words(ToOpener::Open { request, file }) => self.open_for(role, request, file),
                 Heard::Words(ToOpener::Alone) => self.on(Event::Alone),
                 Heard::Words(ToOpener::Found { request, finding }) => {
                     self.hand_back(Ticket { role, request }, &finding);
+                }
+                Heard::Words(ToOpener::HoldsSecrets { generation, file }) => {
+                    self.refused(role, generation, file);
                 }
                 Heard::End => {
                     worker.give_up();
@@ -372,6 +392,10 @@ impl Daemon {
             "generation": self.generation.0,
             "listening": self.sockets.places(),
             "processes": processes,
+            "refused": self.refusal.as_ref().map(|refusal| json!({
+                "generation": refusal.generation.0,
+                "faults": refusal.report.to_json("gatepostd", Level::Error),
+            })),
         })
     }
 

@@ -7,7 +7,7 @@ use cli::options::Common;
 use cli::{Exit, Report};
 use config::daemon::{DaemonAccounts, Starter};
 use config::trusted_user::{self, Files, Given, TrustedUser};
-use config::{Config, HostAccounts, Owner};
+use config::{Config, FileIndex, FileRole, HostAccounts, MapName, Owner, Senders};
 use safefile::{
     Account, Audit, Kind, OpenError, Reached, Refusal, SafeFile, Trust, Uid, Verdict, display_path,
 };
@@ -89,6 +89,29 @@ impl Ground {
     /// Whether keeper and front have accounts of their own.
     pub(crate) fn is_divided(&self) -> bool {
         self.starter == Starter::Root
+    }
+
+    /// The maps that the front reads, and what names each.
+    pub(crate) fn front_maps(&self) -> Vec<(FileRole, &MapName)> {
+        let senders = match &self.config.submission.senders {
+            Senders::Map(map) => Some(map),
+            Senders::Any | Senders::Own => None,
+        };
+        let maps = [
+            (FileRole::AccessMap, self.config.access_map.as_ref()),
+            (FileRole::ClientMap, self.config.tls.client_map.as_ref()),
+            (FileRole::Senders, senders),
+        ];
+        maps.into_iter().filter_map(|(role, map)| Some((role, map?))).collect()
+    }
+
+    /// What is to be said when the map of this number holds client-info; `None` where it is no map of the front.
+    pub(crate) fn holds_secrets(&self, file: u16) -> Option<Report> {
+        let role = FileRole::of(FileIndex(file))?;
+        let (_, map) = self.front_maps().into_iter().find(|(known, _)| *known == role)?;
+        let split = self.config.split(role.key(), map);
+        let report = Report::new(Exit::CONFIG, display_path(&split.path), &split.cause).because(&split.why);
+        Some(split.commands.into_iter().fold(report, Report::mend))
     }
 
     /// Audits what the daemon will open: every file of its processes, and the configuration.
@@ -173,18 +196,16 @@ fn unsafe_reports(audit: &Audit) -> impl Iterator<Item = Report> {
     })
 }
 
-/// What is right, and keeper or front cannot do: they would refuse it when it is in force already. The resolver is not asked
+/// What is right, and the keeper cannot do: it would refuse it when it is in force already. The resolver is not asked
 /// for our name, for root has nothing to do with the network.
 fn not_served(config: &Config) -> Vec<Report> {
     let named = config.host_name.clone().or_else(|| "host.invalid".parse().ok());
     let config = Config { host_name: named, ..config.clone() };
     let keeper = keeper::Settings::of(&config).err();
-    let front = front::Settings::of(&config).err();
     let many = (config.listen.len() > MOST_LISTENERS)
         .then(|| Report::new(Exit::CONFIG, "listen", format_args!("more than {MOST_LISTENERS} blocks")));
     let keeper = keeper.map(|error| Report::new(Exit::CONFIG, "auth.realm", error));
-    let front = front.map(|error| Report::plain(Exit::CONFIG, error));
-    keeper.into_iter().chain(front).chain(many).collect()
+    keeper.into_iter().chain(many).collect()
 }
 
 /// By whom this program was started.

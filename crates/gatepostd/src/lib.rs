@@ -9,7 +9,7 @@
 //! | `open`, `listen`, `made` | what is opened and made for others, and only for whom it belongs to |
 //! | `control`, `client` | the control socket, from both ends |
 //! | `sessions`, `held` | lists of sessions and of who is held back: their JSON and their tables |
-//! | `check`, `queue` | what is asked of files, whether or not the daemon runs |
+//! | `check`, `explain`, `queue` | what is asked of files, whether or not the daemon runs |
 //! | `journal`, `lines` | the log, and what stands in it |
 //!
 //! Absent: the network's octets, the store, and whatever root need not do. Entry points: [`main`] for the process, [`command`]
@@ -19,6 +19,7 @@ mod check;
 mod client;
 mod control;
 mod daemon;
+mod explain;
 mod ground;
 mod held;
 mod journal;
@@ -69,6 +70,7 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
     match &options.command {
         None => daemon::run(&options.common),
         Some(Command::Check) => check::run(&options.common, io),
+        Some(Command::Explain(mail)) => explain::run(&options.common, mail, io),
         Some(Command::Status(reaching)) => client::status(&options.common, reaching, io),
         Some(Command::Sessions(reaching)) => sessions::list(&options.common, reaching, io),
         Some(Command::Throttle(ThrottleCommand::List { all, reaching })) => {

@@ -1,5 +1,6 @@
 //! The command line, defined once. Options become a value before anything happens; nothing here touches a file.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -56,6 +57,12 @@ pub(crate) enum Command {
     /// offered before and after TLS, and why the others are not.
     #[command(after_help = CHECK_EXITS)]
     Check,
+    /// Say which rule decides about a mail, and how: each step, what is looked up for it and found, and the reply
+    ///
+    /// Whether or not the daemon runs; the same files are read, and judged, as it would. Nobody is connected and nothing is
+    /// queued; that USER can log in is taken for granted, and a name is believed.
+    #[command(after_help = EXPLAIN_EXITS)]
+    Explain(Explaining),
     /// Say how the running daemon is: its processes, since when they run, how often they were restarted
     Status(Reaching),
     /// List the SMTP sessions of the running daemon: since when, from where, over what, who has logged in, what they do
@@ -110,6 +117,35 @@ pub(crate) enum QueueCommand {
     List,
 }
 
+/// A mail, and who sends it from where.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Explaining {
+    /// Address of the client [default: none, as over a unix socket]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) client: Option<IpAddr>,
+    /// Name of the client, as if it led back to the address
+    #[arg(long, value_name = "NAME", requires = "client")]
+    pub(crate) name: Option<String>,
+    /// Who has logged in [default: nobody]
+    #[arg(long, value_name = "USER[@REALM]")]
+    pub(crate) user: Option<String>,
+    /// By which mechanism [default: the first that is offered]
+    #[arg(long, value_name = "MECHANISM", requires = "user")]
+    pub(crate) mechanism: Option<String>,
+    /// Name of the listener [default: the first one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// Under TLS
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Address of the sender; an empty one is the null sender
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: String,
+    /// Address of the recipient
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: String,
+}
+
 /// How the running daemon is reached.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Reaching {
@@ -129,6 +165,9 @@ start; 77 a file is unsafe; 78 the configuration has faults";
 
 const CHECK_EXITS: &str = "Exit status: 0 all is well, 1 something is unsafe, 2 something is wrong otherwise or could not be \
 checked, 64 wrong usage";
+
+const EXPLAIN_EXITS: &str = "Exit status: 0 the mail would be taken, 1 it would be refused (5yz), 75 it would be put off \
+(4yz), 64 wrong usage, 65 a map is damaged, 77 a file is unsafe, 78 the configuration has faults";
 
 #[cfg(test)]
 mod tests {

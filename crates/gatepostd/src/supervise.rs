@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Left(Role),
     /// Keeper and front have lost their connection to each other.
     Alone,
+    /// It cannot do with the configuration.
+    Refused(Role),
     /// Somebody wants the daemon to end.
     Stop,
 }
@@ -115,6 +117,9 @@ impl Supervisor {
             }
             Event::Left(role) => self.has_left(role, now),
             Event::Alone => self.connect(),
+            // Who has worked before goes on with what is right.
+            Event::Refused(_) if self.was_ready || self.stopping.is_some() => Vec::new(),
+            Event::Refused(role) => self.stop(Ending::NeverReady(role), now),
             Event::Stop if self.stopping.is_some() => self.kill_all(),
             Event::Stop => self.stop(Ending::Wanted, now),
         }
@@ -415,6 +420,22 @@ mod tests {
         supervisor.begin();
         supervisor.handle(Event::Up(Keeper), now);
         supervisor.handle(Event::Ready(Keeper), now);
+        assert_eq!(supervisor.handle(Event::Left(Front), now), [Action::ShutDown(Keeper)]);
+        let actions = supervisor.handle(Event::Left(Keeper), now);
+        assert_eq!(actions, [Action::Finish(Ending::NeverReady(Front))]);
+    }
+
+    #[test]
+    fn a_configuration_that_is_refused_ends_a_start_and_nothing_else() {
+        let mut it = Rehearsal::started();
+        assert_eq!(it.on(Event::Refused(Front)), []);
+        let (mut supervisor, now) = (Supervisor::default(), Instant::now());
+        supervisor.begin();
+        for event in [Event::Up(Keeper), Event::Ready(Keeper), Event::Up(Front)] {
+            supervisor.handle(event, now);
+        }
+        assert_eq!(supervisor.handle(Event::Refused(Front), now), [Action::ShutDown(Front)]);
+        assert_eq!(supervisor.handle(Event::Ready(Front), now), [], "it is too late");
         assert_eq!(supervisor.handle(Event::Left(Front), now), [Action::ShutDown(Keeper)]);
         let actions = supervisor.handle(Event::Left(Keeper), now);
         assert_eq!(actions, [Action::Finish(Ending::NeverReady(Front))]);

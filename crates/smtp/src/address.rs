@@ -135,6 +135,16 @@ impl Mailbox {
 }
 
 impl LocalPart {
+    /// One of its characters, without quotation marks.
+    pub(crate) fn of(octets: Vec<u8>) -> Result<Self, AddressError> {
+        if octets.len() > MAX_LOCAL_PART {
+            return Err(AddressError::TooLong);
+        }
+        let text = String::from_utf8(octets).map_err(|_| AddressError::LocalPart)?;
+        let is_printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+        if is_printable { Ok(Self(text)) } else { Err(AddressError::LocalPart) }
+    }
+
     /// Its characters, without quotation marks.
     pub fn as_str(&self) -> &str {
         &self.0

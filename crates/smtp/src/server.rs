@@ -68,6 +68,8 @@ pub enum EtrnRule {
     /// 502.
     #[default]
     Refused,
+    /// 458 (RFC 1985): the command is known, and nothing waits here for a host that calls. Not listed.
+    Unable,
     /// The caller is asked.
     Asked,
 }

@@ -194,6 +194,14 @@ pub enum ToOpener {
         /// The answer, as much of it as fits.
         finding: Finding,
     },
+    /// A map of this configuration holds secrets, and the front may read it: it goes on with the configuration before,
+    /// if it has one. The number of the file, for whoever knows its name and what to do about it.
+    HoldsSecrets {
+        /// Of which configuration.
+        generation: Generation,
+        /// Its index among the files of that configuration.
+        file: u16,
+    },
 }
 
 /// From the opener to keeper or front. A file or socket comes with the packet.

@@ -5,11 +5,10 @@
 
 use std::sync::OnceLock;
 
-pub mod smtp;
-
 use mapfile::{Format, Limits};
 use targets::Target;
 
+pub mod smtp;
 // Both are compiled into a test of `sasl`, too.
 #[path = "targets.rs"]
 mod targets;

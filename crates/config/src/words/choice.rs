@@ -89,7 +89,7 @@ pub enum Senders {
     Any,
     /// `own`: the one that is spelled as the identity, `user@realm`.
     Own,
-    /// A map from the identity to its addresses and domains.
+    /// A map from an address to the identities that may send from it, as Postfix's smtpd_sender_login_maps.
     Map(MapName),
 }
 

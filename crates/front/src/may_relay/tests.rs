@@ -74,7 +74,8 @@ const TRY: Try<'_> = Try {
 
 fn decide(tried: Try<'_>) -> Decision {
     let access = table(tried.access);
-    let from = Client { address: tried.client.parse().ok(), confirmed_name: tried.name };
+    let name = tried.name.map_or(Name::None, Name::Confirmed);
+    let from = Client { address: tried.client.parse().ok(), name };
     let login =
         tried.mechanism.map(|mechanism| LoggedIn { mechanism, is_somebody: mechanism != "ANONYMOUS" });
     let (reverse, _) = ReversePath::parse(tried.from.as_bytes()).unwrap();
@@ -84,7 +85,7 @@ fn decide(tried: Try<'_>) -> Decision {
             return decision;
         }
     }
-    recipient(&forward, from, login, &rules(), &access)
+    recipient(&forward, Facts { client: from, login, rules: &rules(), access: &access })
 }
 
 fn check(tried: Try<'_>, expected: &str) {
@@ -185,6 +186,23 @@ fn a_name_counts_only_when_it_is_confirmed() {
 }
 
 #[test]
+fn a_name_that_nobody_knows_now_is_neither_yes_nor_no() {
+    let (to, _) = ForwardPath::parse(b"<u@remote.test>").unwrap();
+    let later =
+        "450 4.4.0 Relaying temporarily denied. Cannot resolve PTR record for 198.51.100.77 | NameUnknown";
+    let denied = "550 5.7.1 <u@remote.test>... Relaying denied. Proper authentication required.";
+    let ask = |access: &dyn Access, login| {
+        let client = Client { address: "198.51.100.77".parse().ok(), name: Name::Unknown };
+        shown(&recipient(&to, Facts { client, login, rules: &rules(), access }))
+    };
+    let plain = Some(LoggedIn { mechanism: "PLAIN", is_somebody: true });
+    assert_eq!(ask(&table("Connect:far.test RELAY"), None), later);
+    assert_eq!(ask(&table("Connect:far.test RELAY"), plain), "Relay | TrustedMechanism");
+    assert_eq!(ask(&table("Connect:198.51.100 RELAY"), None), "Relay | Connect:198.51.100");
+    assert_eq!(ask(&crate::access::NoAccess, None), denied);
+}
+
+#[test]
 fn ipv6_by_its_groups() {
     let client = "2001:db8::1";
     for (access, expected) in [
@@ -253,12 +271,11 @@ fn what_is_rejected_is_rejected_in_every_spelling() {
 #[test]
 fn a_map_that_cannot_be_read_is_neither_yes_nor_no() {
     let expected = "451 4.3.0 Temporary system failure. Please try again later.";
-    let nobody = Client { address: "192.0.2.1".parse().ok(), confirmed_name: None };
+    let nobody = Client { address: "192.0.2.1".parse().ok(), name: Name::None };
     let (to, _) = ForwardPath::parse(b"<u@gate.test>").unwrap();
     let (from, _) = ReversePath::parse(b"<u@gate.test>").unwrap();
-    for decision in
-        [client(nobody, &Broken), sender(&from, &Broken), recipient(&to, nobody, None, &rules(), &Broken)]
-    {
+    let facts = Facts { client: nobody, login: None, rules: &rules(), access: &Broken };
+    for decision in [client(nobody, &Broken), sender(&from, &Broken), recipient(&to, facts)] {
         assert_eq!(decision.refusal().unwrap().reply().to_string(), expected);
     }
     assert_eq!(sender(&ReversePath::Null, &Broken).verdict, Verdict::Accept);
@@ -272,7 +289,10 @@ fn only_named_mechanisms_are_trusted() {
     };
     let (to, _) = ForwardPath::parse(b"<u@remote.test>").unwrap();
     let login = Some(LoggedIn { mechanism: "plain", is_somebody: true });
-    let ask = |rules: &RelayRules| shown(&recipient(&to, Client::default(), login, rules, &table("")));
+    let access = table("");
+    let ask = |rules: &RelayRules| {
+        shown(&recipient(&to, Facts { client: Client::default(), login, rules, access: &access }))
+    };
     assert_eq!(ask(&named(&["PLAIN"])), "Relay | TrustedMechanism");
     assert!(ask(&named(&["CRAM-MD5"])).ends_with("Proper authentication required."));
     assert_eq!(ask(&named(&[])), "550 5.7.1 <u@remote.test>... Relaying denied");

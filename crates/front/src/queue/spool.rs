@@ -16,7 +16,7 @@ use safefile::{Kind, OpenError, SafeDir, SafeFile, Trust};
 
 use super::envelope::{Envelope, MAX_OCTETS};
 use crate::event::{Event, Journal};
-use crate::header::HeaderScan;
+use crate::header::{HeaderScan, SenderField};
 
 /// The queue directory, open.
 #[derive(Debug)]
@@ -248,6 +248,12 @@ impl Draft {
         let written = if self.fault.is_none() { file.write_all(&self.waiting) } else { Ok(()) };
         self.fault = self.fault.take().or(written.err());
         self.waiting.clear();
+    }
+
+    /// Nothing more comes: what its header says of its senders is known.
+    pub(crate) fn end(&mut self) -> &[SenderField] {
+        self.scan.finish(&mut self.waiting);
+        self.scan.senders()
     }
 
     /// Makes it durable, and one that was accepted.

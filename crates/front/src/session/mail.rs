@@ -5,16 +5,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use smtp::address::{ForwardPath, Mailbox, ReversePath};
 use smtp::command::{Body, Mail, Submitter};
-use smtp::server::Answer;
+use smtp::server::{Answer, AuthRule};
 use wire::Login;
 
 use super::{Driver, Standing};
-use crate::access::denied;
+use crate::access::{Access, denied};
 use crate::event::Event;
 use crate::header::{HeaderScan, Received, ReceivedLogin, ReceivedUser};
-use crate::may_relay::{self, Decision, LoggedIn, Verdict};
+use crate::may_relay::{self, Client, Decision, Facts, LoggedIn, Verdict};
 use crate::queue::{Destination, Draft, Envelope, Recipient};
+use crate::senders::{Sender, SenderRules};
 use crate::settings::ReceivedUserRule;
+use crate::site::Site;
 
 /// From MAIL to the end of the message.
 pub(super) struct Transaction {
@@ -41,15 +43,24 @@ impl Transaction {
 }
 
 impl Driver {
-    pub(super) fn mail(&mut self, mail: Mail) -> Answer {
+    pub(super) async fn mail(&mut self, mail: Mail) -> Answer {
+        if self.lacks_login() {
+            return Answer::Refused(denied(530, (7, 0), "Authentication required"));
+        }
         // By what holds now: an entry may have been taken out since this session began.
         let site = self.begun.front.site();
-        let client = may_relay::client(self.begun.as_client(), &*site.access);
+        let name = self.begun.name(&*site.access).await;
+        let client = Client { address: self.begun.address, name: name.as_name() };
+        let client = may_relay::client(client, &*site.access);
         if let Some(answer) = self.refused("check_relay", &self.begun.client, &client) {
             return answer;
         }
         let decision = may_relay::sender(&mail.from, &*site.access);
         if let Some(answer) = self.refused("check_mail", &mail.from.to_string(), &decision) {
+            return answer;
+        }
+        let whose = self.whose(&site, |rules, sender, map| rules.envelope(&mail.from, sender, map));
+        if let Some(answer) = self.refused("check_mail", &mail.from.to_string(), &whose) {
             return answer;
         }
         let is_discarded = decision.verdict == Verdict::Discard;
@@ -66,6 +77,24 @@ impl Driver {
         Answer::Accepted
     }
 
+    /// A door for those who have logged in is closed to ANONYMOUS, who is nobody.
+    fn lacks_login(&self) -> bool {
+        let is_somebody = self.login.as_ref().is_some_and(|login| login.is_somebody);
+        self.begun.settings().policy.auth == AuthRule::Required && !is_somebody
+    }
+
+    /// Whether who has logged in may send as he says; whoever has not is nobody's business here.
+    fn whose(
+        &self,
+        site: &Site,
+        ask: impl FnOnce(&SenderRules, Sender<'_>, &dyn Access) -> Decision,
+    ) -> Decision {
+        let Some(login) = &self.login else { return may_relay::accepted() };
+        let identity = login.is_somebody.then_some(login.authorization.as_str());
+        let sender = Sender { identity, local_domains: &site.settings.relay.local_domains };
+        ask(&site.settings.senders, sender, &*site.senders)
+    }
+
     /// RFC 4954, section 5: AUTH= is believed of who has logged in, of himself. Whoever else is named is forgotten, and
     /// the mail is taken nevertheless.
     fn believed(&self, submitter: Option<Submitter>) -> Option<String> {
@@ -76,9 +105,14 @@ impl Driver {
 
     pub(super) async fn recipient(&mut self, to: ForwardPath) -> Answer {
         let site = self.begun.front.site();
-        let login = self.login.as_deref().map(as_logged_in);
-        let decision =
-            may_relay::recipient(&to, self.begun.as_client(), login, &site.settings.relay, &*site.access);
+        let name = self.begun.name(&*site.access).await;
+        let facts = Facts {
+            client: Client { address: self.begun.address, name: name.as_name() },
+            login: self.login.as_deref().map(as_logged_in),
+            rules: &site.settings.relay,
+            access: &*site.access,
+        };
+        let decision = may_relay::recipient(&to, facts);
         let shown = to.to_string();
         if let Some(answer) = self.refused("check_rcpt", &shown, &decision) {
             return answer;
@@ -146,7 +180,7 @@ impl Driver {
         let envelope = self.envelope(transaction, at);
         let fields = self.received(transaction, &id, at);
         let scan = match &self.login {
-            Some(_) => HeaderScan::submission(at, &id, &self.begun.site.settings.host),
+            Some(_) => HeaderScan::submission(at, &id, &self.begun.site.settings.host).keeping_senders(),
             None => HeaderScan::nothing(),
         };
         blocking(move || spool.draft(id, &envelope, &fields, scan)).await?
@@ -178,9 +212,13 @@ impl Driver {
             [only] => Some(only.as_str()),
             _ => None,
         };
+        let client = match self.begun.name_now() {
+            Some(name) => format!("{name} {}", self.begun.client),
+            None => self.begun.client.clone(),
+        };
         let received = Received {
             hello: if self.hello.is_empty() { "unknown" } else { &self.hello },
-            client: &self.begun.client,
+            client: &client,
             login,
             host: &settings.host,
             protocol: self.session.protocol(),
@@ -221,10 +259,15 @@ impl Driver {
         let State::ComingIn(draft) = state else { return try_later() };
         let journal = self.begun.front.journal();
         let from = from.to_string();
-        let Some(draft) = draft else {
+        let Some(mut draft) = draft else {
             journal.note(&Event::Discarded { peer: self.begun.peer(), from: &from });
             return Answer::Accepted;
         };
+        let site = self.begun.front.site();
+        let whose = self.whose(&site, |rules, sender, map| rules.header(draft.end(), sender, map));
+        if let Some(answer) = self.refused("check_header", &from, &whose) {
+            return answer;
+        }
         let (id, size) = (draft.id().to_owned(), draft.size());
         if let Err(error) = blocking(move || draft.commit()).await.flatten() {
             return self.not_queued(&error);
@@ -260,6 +303,7 @@ impl Driver {
             argument,
             reply: &refusal.reply().to_string(),
             rule: Some(&decision.rule),
+            authentication: self.login.as_ref().map(|login| login.authentication.as_str()),
         });
         Some(Answer::Refused(refusal.clone()))
     }
@@ -273,6 +317,7 @@ impl Driver {
             argument,
             reply: &reply,
             rule: None,
+            authentication: self.login.as_ref().map(|login| login.authentication.as_str()),
         });
         Answer::Refused(refusal)
     }

@@ -7,6 +7,7 @@ mod layers;
 mod mail;
 mod openssl;
 mod part;
+mod policy;
 mod queue;
 mod running;
 mod sessions;

@@ -384,6 +384,29 @@ fn another_configuration_is_taken_up_and_one_with_faults_is_not() {
 }
 
 #[test]
+fn a_configuration_whose_map_holds_secrets_is_not_taken_up() {
+    let scratch = tests::scratch::dir();
+    let access = scratch.path().join("access.cdb");
+    write_map(&access, &[]);
+    let more = format!("access_map = \"cdb:{}\"", scratch.path().join("access").display());
+    let daemon = Daemon::start(&more);
+    daemon.client();
+    write_map(&access, &[("AUTHINFO:far.test", "\"U:alice\" \"P:secret\"")]);
+    daemon.log.wait_for(&["FileUnusable", "AuthInfo:"]);
+    let other = text(daemon.dir.path(), &more).replace("mail.gate.test", "other.gate.test");
+    daemon.configure(2, &other);
+    daemon.log.wait_for(&["NotConfigured { generation: Generation(2)", "secrets"]);
+    // Whoever calls is put off until it is mended, and the configuration is the one of before.
+    let mut client = daemon.client();
+    client.ehlo();
+    write_map(&access, &[]);
+    daemon.configure(3, &other);
+    daemon.log.wait_for(&["Configured { generation: Generation(3)"]);
+    Client::new(TcpStream::connect(daemon.address).unwrap()).talk("S: 220 other.gate.test ESMTP Gatepost");
+    daemon.end();
+}
+
+#[test]
 fn without_an_opener_there_is_no_front() {
     let (opener, own) = Passage::pair().unwrap();
     drop(opener);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use front::access::{Access, AccessTrouble, NoAccess};
 use front::event::{Event, Journal};
 use front::may_relay::{RelayRules, TrustedMechanisms};
+use front::names::{Names, Resolver, Unresolved};
 use front::queue::{Maildirs, Queue, Spool};
+use front::senders::SenderRules;
 use front::settings::{
-    AuthUse, CommonName, ListenerSettings, QueueSettings, ReceivedUserRule, Settings, TlsUse,
+    AuthUse, ClientNames, CommonName, ListenerSettings, QueueSettings, ReceivedUserRule, Settings, TlsUse,
 };
 use front::{Front, Keeper, Listening, Site};
 use safefile::{Kind, SafeFile, Trust, Uid};
@@ -82,10 +84,26 @@ pub(crate) fn table(entries: &[(&str, &str)]) -> Arc<dyn Access> {
     Arc::new(Table(entries.iter().map(entry).collect()))
 }
 
+/// A world without names.
+struct Nameless;
+
+impl Resolver for Nameless {
+    fn name(&self, _: IpAddr) -> Result<String, Unresolved> {
+        Err(Unresolved::Nothing)
+    }
+
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        Err(Unresolved::Nothing)
+    }
+}
+
 /// What a test may wish otherwise.
 pub(crate) struct Wish {
     pub(crate) listener: ListenerSettings,
     pub(crate) access: Arc<dyn Access>,
+    pub(crate) senders: SenderRules,
+    pub(crate) senders_map: Arc<dyn Access>,
+    pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) certificate: bool,
     pub(crate) received_user: ReceivedUserRule,
     pub(crate) connections_per_address: u32,
@@ -128,6 +146,9 @@ impl Default for Wish {
         Self {
             listener: listener(),
             access: Arc::new(NoAccess),
+            senders: SenderRules::Any,
+            senders_map: Arc::new(NoAccess),
+            resolver: Arc::new(Nameless),
             certificate: false,
             received_user: ReceivedUserRule::Hidden,
             connections_per_address: 1000,
@@ -187,6 +208,7 @@ impl World {
             min_free,
             lifetime,
             dir,
+            ..
         } = wish;
         let log = Arc::new(Log::default());
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -199,6 +221,8 @@ impl World {
                 relay_domains: vec!["friend.test".to_owned()],
                 trusted: TrustedMechanisms::Offered,
             },
+            senders: wish.senders,
+            client_names: ClientNames::Asked,
             received_user,
             common_name: CommonName::Ignored,
             connections_per_address,
@@ -212,8 +236,9 @@ impl World {
         let tls = certificate.then(|| certified(dir.path()));
         let queue = queue(&settings, Arc::clone(&log));
         let keeper = Keeper::new(Arc::clone(&log) as Arc<dyn Journal>);
-        let site = Site { settings, tls, access, client_map: Arc::new(NoAccess) };
-        let front = Front::new(site, keeper, queue, Arc::clone(&log) as Arc<dyn Journal>);
+        let site = Site { settings, tls, access, client_map: Arc::new(NoAccess), senders: wish.senders_map };
+        let names = Names::by(wish.resolver);
+        let front = Front::with_names(site, keeper, queue, Arc::clone(&log) as Arc<dyn Journal>, names);
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let guard = runtime.enter();

@@ -4,13 +4,33 @@ use cli::{Exit, Level, Report};
 use serde_json::Value;
 use wire::Generation;
 
-use super::Daemon;
+use super::{Daemon, Refusal};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority};
+use crate::listen::Sockets;
 use crate::made;
 use crate::role::Role;
+use crate::supervise::Event;
 
 impl Daemon {
+    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
+    /// is put back; where there is none, a start has failed.
+    pub(super) fn refused(&mut self, role: Role, generation: Generation, file: u16) {
+        let Some(report) = self.ground.holds_secrets(file) else { return };
+        let text = report.to_text("reload", Level::Error);
+        let text = format!("the configuration is refused\n{}", text.trim_end());
+        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
+        if generation != self.generation {
+            return;
+        }
+        self.refusal = Some(Refusal { generation, report });
+        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
+        self.put_in_force(ground, sockets);
+        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
+    }
+
     /// Reads the configuration again. One with faults changes nothing, and all of them are said.
     pub(super) fn reload(&mut self) -> Result<Vec<Value>, Vec<Value>> {
         self.notify.reloading();
@@ -42,13 +62,22 @@ impl Daemon {
         remarks.extend(self.comes_with_restart(&ground));
         made::fronts_directories(&ground)?;
         let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
+        let before = self.put_in_force(ground, sockets);
+        // Of two reloads one upon the other, what the front had taken is what was before both.
+        self.before.get_or_insert(before);
+        Ok(remarks)
+    }
+
+    /// What was in force until now.
+    fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
         self.journal.follow(ground.config.log_level, ground.config.log_format);
-        (self.ground, self.sockets) = (ground, sockets);
+        let before =
+            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
         self.generation = Generation(self.generation.0.wrapping_add(1));
         for role in Role::ALL {
             self.configure(role);
         }
-        Ok(remarks)
+        before
     }
 
     /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.

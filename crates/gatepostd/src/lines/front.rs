@@ -1,7 +1,7 @@
 //! What the front has to say: connections, TLS, refusals, mail. Logins are the keeper's to tell.
 
 use front::event::{Event, Peer, Stat, TurnedAway};
-use front::may_relay::Rule;
+use front::explain::rule_words;
 use smtp::server::ClosedBy;
 
 use crate::journal::{Line, Priority};
@@ -30,9 +30,12 @@ pub(crate) fn of_front(event: &Event<'_>) -> Line {
         Event::LayerFailed { peer, why } => {
             of_peer(line(Priority::Warning, 8, "a security layer has failed"), peer).with("error", why)
         }
-        Event::Refused { peer, ruleset, argument, reply, rule } => {
+        Event::Refused { peer, ruleset, argument, reply, rule, authentication } => {
             let refused = line(Priority::Notice, 4, "").with("ruleset", ruleset).with("arg1", argument);
-            of_peer(refused, peer).with("reject", reply).with_some("rule", rule.map(rule_words))
+            of_peer(refused, peer)
+                .with("reject", reply)
+                .with_some("rule", rule.map(rule_words))
+                .with_some("authid", authentication.as_ref())
         }
         Event::Accepted { peer, id, from, size, recipients, protocol, authentication } => {
             let accepted = line(Priority::Info, 5, "").with("id", id).with("from", from).with("size", size);
@@ -125,17 +128,6 @@ fn of_delivery(id: &str, to: &str, stat: &Stat<'_>) -> Line {
     }
 }
 
-fn rule_words(rule: &Rule) -> String {
-    match rule {
-        Rule::Key(key) => format!("access map, {key}"),
-        Rule::Trouble(_) => "access map, which cannot be read".to_owned(),
-        Rule::TrustedMechanism => "trusted mechanism".to_owned(),
-        Rule::LocalDomain => "local domain".to_owned(),
-        Rule::RelayDomain(domain) => format!("relay domain, {domain}"),
-        Rule::Nothing => "nothing speaks for it".to_owned(),
-    }
-}
-
 const fn turned_away(why: TurnedAway) -> &'static str {
     match why {
         TurnedAway::ListenerIsFull => "turned away: as many connections as the listener may have",
@@ -159,6 +151,7 @@ const fn closed(by: Option<ClosedBy>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use front::may_relay::Rule;
     use wire::SessionId;
 
     use super::*;
@@ -171,7 +164,8 @@ mod tests {
             ruleset: "check_rcpt",
             argument: "<u@remote.example>",
             reply: "550 5.7.1 Relaying denied",
-            rule: Some(&Rule::Nothing),
+            rule: Some(&Rule::Senders("own".to_owned())),
+            authentication: Some("alice@gate.test"),
         };
         let expected = line(Priority::Notice, 4, "")
             .with("ruleset", "check_rcpt")
@@ -180,7 +174,8 @@ mod tests {
             .with("relay", "[192.0.2.1]")
             .with("session", "1f")
             .with("reject", "550 5.7.1 Relaying denied")
-            .with("rule", "nothing speaks for it");
+            .with("rule", "submission.senders, own")
+            .with("authid", "alice@gate.test");
         assert_eq!(of_front(&event), expected);
     }
 }

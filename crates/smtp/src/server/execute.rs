@@ -232,6 +232,7 @@ impl Session {
 
     fn etrn(&mut self, argument: &[u8]) {
         match command::etrn(argument) {
+            Some(node) if self.policy.etrn == EtrnRule::Unable => self.say(&words::cannot_queue(&node)),
             Some(node) => self.ask(Question::Etrn { node: node.clone() }, Event::Etrn(node)),
             None => self.say(&words::parameter_required()),
         }

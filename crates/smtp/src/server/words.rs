@@ -172,6 +172,10 @@ pub(super) fn not_allowed() -> Reply {
     Reply::ours(502, (7, 0), "Sorry, we do not allow this operation")
 }
 
+pub(super) fn cannot_queue(node: &str) -> Reply {
+    Reply::ours(458, (3, 3), &format!("Unable to queue messages for node {node}"))
+}
+
 pub(super) fn help(topic: &[u8]) -> Reply {
     if !topic.trim_ascii().is_empty() {
         return Reply::ours(504, (3, 0), "HELP topic unknown");
