@@ -134,6 +134,11 @@ impl House {
         self.dir.path().join(name)
     }
 
+    /// saslpasswd, to be run on the live store.
+    pub fn tool(&self, arguments: &[&str]) -> Command {
+        saslpasswd_command(self.dir.path(), arguments)
+    }
+
     /// The administrator's hand on the live store.
     pub fn saslpasswd(&self, arguments: &[&str], typed: &str) {
         saslpasswd(self.dir.path(), arguments, typed);
@@ -212,9 +217,14 @@ fn gatepostd(place: &Path) -> Command {
     command
 }
 
-fn saslpasswd(place: &Path, arguments: &[&str], typed: &str) {
+fn saslpasswd_command(place: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program::built("saslpasswd"));
     command.arg("--config").arg(place.join("gatepost.toml")).args(arguments);
+    command
+}
+
+fn saslpasswd(place: &Path, arguments: &[&str], typed: &str) {
+    let mut command = saslpasswd_command(place, arguments);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // Who needs nothing typed may be gone before.

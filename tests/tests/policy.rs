@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test is to be seen")]
 
 use std::fs::{self, File, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -213,6 +215,71 @@ fn a_reload_with_client_info_in_the_access_map_is_refused_and_the_one_before_sta
     let reload = place.run("gatepostd", &["reload"]);
     assert!(reload.status.success(), "{reload:?}\n{}", daemon.log());
     assert!(String::from_utf8_lossy(&reload.stdout).contains("configuration 4 is in force"), "{reload:?}");
+}
+
+/// What is said by one who has logged in as alice: the first lines of the replies.
+fn as_alice(address: &str, lines: &[&str]) -> Vec<String> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut client = BufReader::new(stream);
+    let mut hear = |said: &str| {
+        client.get_mut().write_all(said.as_bytes()).unwrap();
+        loop {
+            let mut reply = String::new();
+            assert!(client.read_line(&mut reply).unwrap() > 0, "closed behind {said}");
+            if reply.as_bytes()[3] == b' ' {
+                return reply.trim_end().to_owned();
+            }
+        }
+    };
+    hear("");
+    hear("EHLO client.test\r\n");
+    assert_eq!(hear("AUTH PLAIN AGFsaWNlAHBlbmNpbA==\r\n"), "235 2.0.0 OK Authenticated");
+    lines.iter().map(|line| hear(&format!("{line}\r\n"))).collect()
+}
+
+#[test]
+fn a_map_of_senders_holds_for_who_has_logged_in_and_is_followed() {
+    let place = Place::new(
+        "[[listen]]\naddress = \"127.0.0.1\"\nport = 0\n[auth]\noptions = \"\"\nrealm = \"gate.test\"\n\
+         [submission]\nsenders = \"hash:DIR/senders\"",
+    );
+    let mut saslpasswd = place.command("saslpasswd", &["-p", "-c", "alice"]);
+    let mut made = saslpasswd.stdin(Stdio::piped()).spawn().unwrap();
+    made.stdin.take().unwrap().write_all(b"pencil").unwrap();
+    assert!(made.wait().unwrap().success());
+    if tests::need::root().is_ok() {
+        for entry in fs::read_dir(place.path("store")).unwrap() {
+            chown(entry.unwrap().path(), Some(ACCOUNTS[0].1), Some(ACCOUNTS[0].1)).unwrap();
+        }
+    }
+    place.map("hash", "senders", "info@gate.test\tbob, alice\n@club.test\tcarol@gate.test\n");
+    let daemon = place.start();
+    let status = place.run("gatepostd", &["status", "--format", "json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let address = status["listening"][0].as_str().unwrap();
+
+    let mail = "MAIL FROM:<info@gate.test>";
+    let rest = ["RCPT TO:<bob@gate.test>", "DATA"];
+    let sent = |from: &str| {
+        let message = format!("From: {from}\r\n\r\nx\r\n.");
+        as_alice(address, &[mail, rest[0], rest[1], &message]).remove(3)
+    };
+    assert!(sent("Info <info@gate.test>").starts_with("250 2.0.0 "));
+    assert!(sent("alice@gate.test").starts_with("550 5.7.1 From: <alice@gate.test> rejected: "));
+    let refused = as_alice(address, &["MAIL FROM:<alice@gate.test>", "MAIL FROM:<x@club.test>", mail]);
+    assert!(refused[0].starts_with("553 5.7.1 ") && refused[1].starts_with("553 5.7.1 "), "{refused:?}");
+    assert!(refused[2].starts_with("250 "), "{refused:?}");
+    daemon.wait_for("rule=\"submission.senders, @club.test\", authid=alice@gate.test");
+    daemon.wait_for("ruleset=check_header, arg1=<info@gate.test>");
+
+    place.map("hash", "senders", "alice@gate.test\talice@gate.test\n");
+    let end = Instant::now() + Duration::from_mins(1);
+    while !as_alice(address, &["MAIL FROM:<alice@gate.test>"])[0].starts_with("250 ") {
+        assert!(Instant::now() < end, "{}", daemon.log());
+        sleep(Duration::from_millis(50));
+    }
+    assert!(as_alice(address, &[mail])[0].starts_with("553 "));
 }
 
 const ACCESS: &str = "Connect:192.0.2\tRELAY\nConnect:192.0.2.66\tREJECT\n198.51.100.7\tRELAY\n\

@@ -288,8 +288,8 @@ fn read(words: FromOpener) -> Result<Configured, (Generation, String)> {
     };
     let config = Config::parse(Path::new(&path), text.as_bytes(), &HostAccounts);
     let config = config.map_err(|faults| (generation, faults.to_string()))?;
-    let settings = Settings::of(&config).numbered(&listeners);
-    Ok(Configured { generation, config, settings })
+    let settings = Settings::of(&config);
+    Ok(Configured { generation, config, settings: settings.numbered(&listeners) })
 }
 
 fn site(settings: Settings, files: &Files) -> Site {

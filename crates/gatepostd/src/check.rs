@@ -20,8 +20,8 @@ pub(crate) fn run(common: &Common, io: &mut Io) -> Result<Exit, Report> {
     let (ground, findings) = match Ground::read(common) {
         Ok(ground) => {
             let mut findings = ground.examined();
-            certificate::examine(&ground, &mut findings);
             maps(&ground, &mut findings);
+            certificate::examine(&ground, &mut findings);
             (Some(ground), findings)
         }
         Err(findings) => (None, findings),

@@ -207,12 +207,12 @@ impl Daemon {
                     self.on(Event::Alive(role));
                 }
                 Heard::Words(ToOpener::Open { request, file }) => self.open_for(role, request, file),
+                Heard::Words(ToOpener::HoldsSecrets { generation, file }) => {
+                    self.refused(role, generation, file);
+                }
                 Heard::Words(ToOpener::Alone) => self.on(Event::Alone),
                 Heard::Words(ToOpener::Found { request, finding }) => {
                     self.hand_back(Ticket { role, request }, &finding);
-                }
-                Heard::Words(ToOpener::HoldsSecrets { generation, file }) => {
-                    self.refused(role, generation, file);
                 }
                 Heard::End => {
                     worker.give_up();

@@ -16,10 +16,10 @@ pub(crate) enum Event {
     Alive(Role),
     /// It has ended, or could not be started.
     Left(Role),
-    /// Keeper and front have lost their connection to each other.
-    Alone,
     /// It cannot do with the configuration.
     Refused(Role),
+    /// Keeper and front have lost their connection to each other.
+    Alone,
     /// Somebody wants the daemon to end.
     Stop,
 }
@@ -116,10 +116,10 @@ impl Supervisor {
                 Vec::new()
             }
             Event::Left(role) => self.has_left(role, now),
-            Event::Alone => self.connect(),
             // Who has worked before goes on with what is right.
             Event::Refused(_) if self.was_ready || self.stopping.is_some() => Vec::new(),
             Event::Refused(role) => self.stop(Ending::NeverReady(role), now),
+            Event::Alone => self.connect(),
             Event::Stop if self.stopping.is_some() => self.kill_all(),
             Event::Stop => self.stop(Ending::Wanted, now),
         }

@@ -37,10 +37,11 @@ mod reader;
 
 pub use command::{Command, Step};
 pub use end::{ClosedBy, Fault};
-pub use limits::{Limits, Settings, Waits};
+pub use limits::{ClientName, Limits, Settings, Waits};
 pub use offer::Offer;
 
 use command::{Line, Meaning};
+use exchange::Exchange;
 use message::DataWriter;
 use reader::{Heard, ReplyReader, excerpt};
 
@@ -62,7 +63,8 @@ pub enum Event {
         /// Without base64.
         octets: Zeroizing<Vec<u8>>,
     },
-    /// A challenge was no base64, or one that no initial response answers, and the exchange was given up with `*` (RFC 4954 section 4). The reply to AUTH comes.
+    /// A challenge was no base64, one that no initial response answers, or one too many, and the exchange was given up
+    /// with `*` (RFC 4954 section 4). The reply to AUTH comes.
     BadChallenge,
     /// The last event. Send the output, then close. Commands without a reply may have been carried out or not.
     Closed(ClosedBy),
@@ -109,6 +111,7 @@ pub struct Session {
     queue: VecDeque<(Step, Line)>,
     /// An initial response that did not fit into its line.
     kept: Option<Secret>,
+    exchange: Exchange,
     login: Login,
     input: LineBuffer,
     reader: ReplyReader,
@@ -136,6 +139,7 @@ impl Session {
             asked: VecDeque::from([Step::Greeting]),
             queue: VecDeque::new(),
             kept: None,
+            exchange: Exchange::default(),
             login: Login::Nobody,
             input,
             reader: ReplyReader::default(),
@@ -181,9 +185,11 @@ impl Session {
         }
     }
 
-    /// Sends a command, at once or when it may be sent.
+    /// Sends a command, at once or when it may be sent. Behind EHLO, STARTTLS, AUTH and QUIT it cannot wait: what is right to
+    /// say then, their replies decide.
     pub fn send(&mut self, now: Instant, command: Command) -> Result<(), CannotSend> {
-        if !matches!(self.state, State::Dialogue) {
+        let mut before = self.asked.iter().chain(self.queue.iter().map(|(step, _)| step));
+        if !matches!(self.state, State::Dialogue) || before.any(|step| step.decides_what_follows()) {
             return Err(CannotSend::NotNow);
         }
         if self.queue.len() >= self.settings.limits.queued {
@@ -292,7 +298,7 @@ impl Session {
     }
 
     /// The name that EHLO gives.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &ClientName {
         &self.settings.name
     }
 
@@ -351,6 +357,9 @@ impl Session {
                 self.restart();
             }
             self.kept = line.kept;
+            if step == Step::Auth {
+                self.exchange = Exchange::begun_with(line.argument);
+            }
             self.say(&line.octets);
             self.asked.push_back(step);
         }
@@ -399,14 +408,21 @@ impl Session {
             };
         };
         let has_words_only = matches!(step, Step::Greeting | Step::Ehlo | Step::Helo) && !code.is_refusal();
-        let reply = Reply::heard(code, &heard.lines, !has_words_only);
+        let reply = match step {
+            Step::Auth => Reply::heard(code, &self.exchange.without_what_was_said(&heard.lines), true),
+            _ => Reply::heard(code, &heard.lines, !has_words_only),
+        };
         self.restart();
         match step.meaning(code) {
             Meaning::None => self.fail(Fault::Unexpected(reply)),
+            _ if step == Step::Auth && self.exchange.is_given_up() && !code.is_refusal() => {
+                self.fail(Fault::Unexpected(reply));
+            }
             Meaning::Challenge => self.challenged(code, heard),
             Meaning::Answer => {
                 self.asked.pop_front();
                 self.kept = None;
+                self.exchange = Exchange::default();
                 self.events.push_back(Event::Reply { to: step, reply: reply.clone() });
                 self.answered(step, heard, reply);
             }
@@ -470,6 +486,7 @@ impl Session {
             self.state = State::Closed(by.clone());
             self.queue.clear();
             self.kept = None;
+            self.exchange = Exchange::default();
             self.input.clear();
             self.events.push_back(Event::Closed(by));
         }

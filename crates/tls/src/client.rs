@@ -49,10 +49,10 @@ pub struct ClientSetup {
 
 impl ClientSetup {
     /// Reads the CAs that are believed, in PEM form; without a file nobody is. A certificate in the file is believed itself,
-    /// too, so that a server that signed its own can be named there.
+    /// too, so that a server that signed its own can be named there; it vouches for others only where it is that of a CA.
     ///
     /// # Errors
-    /// [`SetupError`]: the file cannot be read, or no CA is in it.
+    /// [`SetupError`]: the file cannot be read, or no certificate is in it.
     pub fn new(ca: Option<&SafeFile>, demand: Demand) -> Result<Self, SetupError> {
         let provider = Arc::new(default_provider());
         let algorithms = provider.signature_verification_algorithms;

@@ -185,6 +185,14 @@ pub enum ToOpener {
     /// The asker is alive, and knows this configuration. Said whenever it has taken one, and every ten seconds: who says
     /// nothing for a minute is killed, and started again.
     Alive(Generation),
+    /// A map of this configuration holds secrets, and the front may read it: it goes on with the configuration before,
+    /// if it has one. The number of the file, for whoever knows its name and what to do about it.
+    HoldsSecrets {
+        /// Of which configuration.
+        generation: Generation,
+        /// Its index among the files of that configuration.
+        file: u16,
+    },
     /// There is no connection to the other of keeper and front, and another one is wished for.
     Alone,
     /// What was asked.
@@ -193,14 +201,6 @@ pub enum ToOpener {
         request: u32,
         /// The answer, as much of it as fits.
         finding: Finding,
-    },
-    /// A map of this configuration holds secrets, and the front may read it: it goes on with the configuration before,
-    /// if it has one. The number of the file, for whoever knows its name and what to do about it.
-    HoldsSecrets {
-        /// Of which configuration.
-        generation: Generation,
-        /// Its index among the files of that configuration.
-        file: u16,
     },
 }
 

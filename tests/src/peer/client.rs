@@ -27,7 +27,14 @@ impl Client {
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         bind(&socket, &SocketAddrV4::new(from, 0))?;
         connect(&socket, &to)?;
-        let stream = TcpStream::from(socket);
+        Self::over(TcpStream::from(socket))
+    }
+
+    /// Greets on this connection.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Self::greet(Box::new(stream))
@@ -56,6 +63,23 @@ impl Client {
     /// When there is no answer.
     pub fn say(&mut self, line: &str) -> String {
         self.try_to_say(line).expect("an answer of the server")
+    }
+
+    /// Says a line; every line of the answer.
+    ///
+    /// # Panics
+    /// As [`Self::say`].
+    pub fn lines(&mut self, line: &str) -> Vec<String> {
+        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("a server that listens");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().expect("an answer of the server");
+            let is_last = line.as_bytes().get(3) != Some(&b'-');
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
     }
 
     /// Brings a message; the first answer that is no assent, or the last.
@@ -89,13 +113,18 @@ impl Client {
 
     fn answer(&mut self) -> Result<String> {
         loop {
-            let mut line = Vec::new();
-            if self.0.read_until(b'\n', &mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if line.get(3) != Some(&b'-') {
-                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
+            let line = self.line()?;
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(line);
             }
         }
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = Vec::new();
+        if self.0.read_until(b'\n', &mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 }

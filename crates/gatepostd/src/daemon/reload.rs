@@ -13,24 +13,6 @@ use crate::role::Role;
 use crate::supervise::Event;
 
 impl Daemon {
-    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
-    /// is put back; where there is none, a start has failed.
-    pub(super) fn refused(&mut self, role: Role, generation: Generation, file: u16) {
-        let Some(report) = self.ground.holds_secrets(file) else { return };
-        let text = report.to_text("reload", Level::Error);
-        let text = format!("the configuration is refused\n{}", text.trim_end());
-        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
-        if generation != self.generation {
-            return;
-        }
-        self.refusal = Some(Refusal { generation, report });
-        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
-        self.put_in_force(ground, sockets);
-        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
-        self.journal.write(&line.with("generation", self.generation.0));
-        self.notify.ready(&self.words());
-    }
-
     /// Reads the configuration again. One with faults changes nothing, and all of them are said.
     pub(super) fn reload(&mut self) -> Result<Vec<Value>, Vec<Value>> {
         self.notify.reloading();
@@ -78,6 +60,24 @@ impl Daemon {
             self.configure(role);
         }
         before
+    }
+
+    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
+    /// is put back; where there is none, a start has failed.
+    pub(super) fn refused(&mut self, role: Role, generation: Generation, file: u16) {
+        let Some(report) = self.ground.holds_secrets(file) else { return };
+        let text = report.to_text("reload", Level::Error);
+        let text = format!("the configuration is refused\n{}", text.trim_end());
+        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
+        if generation != self.generation {
+            return;
+        }
+        self.refusal = Some(Refusal { generation, report });
+        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
+        self.put_in_force(ground, sockets);
+        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
+        self.journal.write(&line.with("generation", self.generation.0));
+        self.notify.ready(&self.words());
     }
 
     /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.

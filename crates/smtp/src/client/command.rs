@@ -14,7 +14,7 @@ use crate::reply::Code;
 use crate::xtext;
 
 use super::offer::is_mechanism;
-use super::{CannotSend, Offer};
+use super::{CannotSend, ClientName, Offer};
 
 /// A command.
 #[derive(Debug)]
@@ -94,14 +94,20 @@ pub(super) enum Meaning {
 }
 
 impl Step {
-    /// What a code means here. 330 in place of 334 is what Mercury 1.48 says.
+    /// What a code means here. 330 in place of 334 is what Mercury 1.48 says; nobody is let in by anything but 235.
     pub(super) fn meaning(self, code: Code) -> Meaning {
         match (self, code.number()) {
-            (_, 400..) | (Self::StartTls, 220) | (Self::Data, 354) => Meaning::Answer,
+            (_, 400..) | (Self::StartTls, 220) | (Self::Auth, 235) | (Self::Data, 354) => Meaning::Answer,
             (Self::Auth, 334 | 330) => Meaning::Challenge,
-            (Self::StartTls | Self::Data, _) | (_, 300..) => Meaning::None,
+            (Self::StartTls | Self::Auth | Self::Data, _) | (_, 300..) => Meaning::None,
             _ => Meaning::Answer,
         }
+    }
+
+    /// Whether nobody can tell what may be said next before this is answered: what is offered, or whether
+    /// octets go on in clear.
+    pub(super) fn decides_what_follows(self) -> bool {
+        matches!(self, Self::Ehlo | Self::Helo | Self::StartTls | Self::Auth | Self::Quit)
     }
 
     /// Whether the next command may be sent before this one is answered (RFC 2920 section 3.1).
@@ -128,7 +134,7 @@ impl Command {
     }
 
     /// The line with its end, and the initial response that did not fit into it.
-    pub(super) fn line(self, name: &str, offer: &Offer) -> Result<Line, CannotSend> {
+    pub(super) fn line(self, name: &ClientName, offer: &Offer) -> Result<Line, CannotSend> {
         let line = match self {
             Self::Hello => format!("EHLO {name}"),
             Self::Auth { mechanism, initial } => return auth(&mechanism, initial),
@@ -145,12 +151,19 @@ impl Command {
 /// A line as it is sent.
 pub(super) struct Line {
     pub(super) octets: Zeroizing<Vec<u8>>,
+    /// An initial response that did not fit.
     pub(super) kept: Option<Secret>,
+    /// One that did, in base64.
+    pub(super) argument: Zeroizing<Vec<u8>>,
 }
 
 impl Line {
     pub(super) fn of(text: &str) -> Self {
-        Self { octets: Zeroizing::new([text.as_bytes(), b"\r\n"].concat()), kept: None }
+        Self {
+            octets: Zeroizing::new([text.as_bytes(), b"\r\n"].concat()),
+            kept: None,
+            argument: Zeroizing::default(),
+        }
     }
 }
 
@@ -170,16 +183,7 @@ fn auth(mechanism: &str, initial: Option<Secret>) -> Result<Line, CannotSend> {
     octets.extend_from_slice(format!("AUTH {mechanism} ").as_bytes());
     octets.extend_from_slice(if encoded.is_empty() { b"=" } else { &encoded });
     octets.extend_from_slice(b"\r\n");
-    Ok(Line { octets, kept: None })
-}
-
-/// A response to a challenge, as a line.
-pub(super) fn response(octets: &Secret) -> Zeroizing<Vec<u8>> {
-    let encoded = encode(octets);
-    let mut line = Zeroizing::new(Vec::with_capacity(encoded.len() + 2));
-    line.extend_from_slice(&encoded);
-    line.extend_from_slice(b"\r\n");
-    line
+    Ok(Line { octets, kept: None, argument: encoded })
 }
 
 /// The octets of a challenge.
@@ -188,7 +192,7 @@ pub(super) fn challenge(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// In memory that is wiped and never grows.
-fn encode(octets: &Secret) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(octets: &Secret) -> Zeroizing<Vec<u8>> {
     let mut encoded = Zeroizing::new(vec![0; octets.len().div_ceil(3) * 4]);
     let length = STANDARD.encode_slice(octets.expose(), &mut encoded).unwrap_or_default();
     encoded.truncate(length);

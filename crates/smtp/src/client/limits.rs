@@ -1,5 +1,6 @@
 //! How much a server may say, how long it may take, and what the client calls itself.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::line::LineEnds;
@@ -8,7 +9,7 @@ use crate::line::LineEnds;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// The name in EHLO: a domain, or an address literal where there is none (RFC 5321 section 4.1.4).
-    pub name: String,
+    pub name: ClientName,
     /// How much of everything.
     pub limits: Limits,
     /// How long for everything.
@@ -19,6 +20,23 @@ pub struct Settings {
     pub line_ends: LineEnds,
 }
 
+/// What a client calls itself; it can end no line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientName(String);
+
+impl ClientName {
+    /// A domain or an address literal; `None` for anything else.
+    pub fn new(name: &str) -> Option<Self> {
+        crate::command::host_name(name.as_bytes()).ok().map(Self)
+    }
+}
+
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What bounds the octets of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -27,6 +45,8 @@ pub struct Limits {
     pub reply_line: usize,
     /// Octets of a challenge of AUTH with CRLF. RFC 4954 section 4: 12288.
     pub challenge_line: usize,
+    /// Challenges of one exchange: no mechanism has more than four. Ours.
+    pub challenges: usize,
     /// Lines of a reply. Ours.
     pub reply_lines: usize,
     /// Octets of a whole reply. Ours.
@@ -55,14 +75,25 @@ pub struct Waits {
 impl Settings {
     /// Everything but the name as RFC 5321 has it. `None` where the name is no name of a host.
     pub fn new(name: &str) -> Option<Self> {
-        let name = crate::command::host_name(name.as_bytes()).ok()?;
-        Some(Self { name, limits: Limits::default(), waits: Waits::default(), line_ends: LineEnds::Strict })
+        Some(Self {
+            name: ClientName::new(name)?,
+            limits: Limits::default(),
+            waits: Waits::default(),
+            line_ends: LineEnds::Strict,
+        })
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { reply_line: 2048, challenge_line: 12288, reply_lines: 100, reply_octets: 65536, queued: 1000 }
+        Self {
+            reply_line: 2048,
+            challenge_line: 12288,
+            challenges: 16,
+            reply_lines: 100,
+            reply_octets: 65536,
+            queued: 1000,
+        }
     }
 }
 

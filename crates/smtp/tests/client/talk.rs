@@ -54,6 +54,7 @@ fn word(settings: &mut Settings, word: &str) {
     let number = || value.parse::<usize>().unwrap();
     match name {
         "normalised" => settings.line_ends = LineEnds::Normalised,
+        "challenges" => settings.limits.challenges = number(),
         "reply-line" => settings.limits.reply_line = number(),
         "reply-lines" => settings.limits.reply_lines = number(),
         "reply-octets" => settings.limits.reply_octets = number(),

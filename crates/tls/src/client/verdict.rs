@@ -1,5 +1,6 @@
 //! Whether a server's certificate is that of the host that was meant (RFC 5280, RFC 9525): its dates, who vouches for it,
-//! whom it names. Each is asked by itself, so that everything that is wrong is told at once.
+//! whom it names. Each is asked by itself, so that everything that is wrong is told at once; of who vouches for it nothing
+//! can be told where its own dates are over, since those come first.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,6 +11,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 use safefile::SafeFile;
 
+use crate::certificate;
 use crate::client::facts::ServerCertificate;
 use crate::pem;
 use crate::setup_error::SetupError;
@@ -87,17 +89,21 @@ impl Authorities {
         file: Option<&SafeFile>,
         algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     ) -> Result<Self, SetupError> {
-        let named = file.map(pem::certificates).transpose()?.unwrap_or_default();
-        let mut roots = RootCertStore::empty();
+        let mut named = file.map(pem::certificates).transpose()?.unwrap_or_default();
+        let found = named.len();
         // A bundle of a system has hundreds, and one that is of no use spoils none of the others.
-        let (added, ignored) = roots.add_parsable_certificates(named.iter().cloned());
+        named.retain(|certificate| ServerCertificate::read(certificate).is_ok());
         match file {
-            Some(file) if added == 0 => {
-                let what = format!("none of {ignored} is the certificate of a CA");
-                Err(SetupError::bad_certificate(file, 0, &what))
+            Some(file) if named.is_empty() => {
+                return Err(SetupError::bad_certificate(file, 0, &format!("none of {found} can be read")));
             }
-            _ => Ok(Self { roots, named, algorithms }),
+            _ => {}
         }
+        let mut roots = RootCertStore::empty();
+        // rustls takes any certificate for a CA that it is given.
+        let is_ca = |certificate: &&CertificateDer<'_>| certificate::is_ca(certificate).unwrap_or_default();
+        roots.add_parsable_certificates(named.iter().filter(is_ca).cloned());
+        Ok(Self { roots, named, algorithms })
     }
 
     pub(crate) fn judge(

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{CertificateParams, date_time_ymd};
+use rcgen::{CertificateParams, SanType, date_time_ymd};
 use safefile::Kind;
 use tests::need;
 use tls::client::{ClientConnection, ClientError, ClientSetup, Demand, Doubt, ServerFacts, Verdict};
@@ -79,11 +79,31 @@ fn each_doubt_is_told_by_itself_and_ends_a_demand() {
     let early = dated(&ca, 2200, 2201);
     let own = self_signed();
     let no_names = ca.issue(&named(HOST));
+    let wild = ca.issue(&with_name(SanType::DnsName("*.example.org".try_into().unwrap())));
+    let by_address = ca.issue(&with_name(SanType::IpAddress("127.0.0.1".parse().unwrap())));
+    let mut for_clients = server_name();
+    for_clients.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let for_clients = ca.issue(&for_clients);
+    let below = ca.below("a CA below it");
+    let mut chained = below.issue(&server_name());
+    let lone = chained.clone();
+    chained.pem += &below.pem;
+    let neighbour = Ca::without_the_right(named("a neighbour"));
+    let forged = neighbour.issue(&server_name());
+    let purpose = Doubt::Other("it is no certificate for a server".to_owned());
     let both = |one, another| vec![one, another];
     for (what, leaf, believed, host, doubts) in [
         ("good", &good, Some(&ca.pem), HOST, vec![]),
         ("good, by its name in capitals", &good, Some(&ca.pem), "MAIL.example.ORG", vec![]),
         ("itself among the believed", &own, Some(&own.pem), HOST, vec![]),
+        ("any host of a domain", &wild, Some(&ca.pem), HOST, vec![]),
+        ("and not deeper", &wild, Some(&ca.pem), "a.mail.example.org", vec![Doubt::WrongName]),
+        ("its address", &by_address, Some(&ca.pem), "127.0.0.1", vec![]),
+        ("another address", &by_address, Some(&ca.pem), "127.0.0.2", vec![Doubt::WrongName]),
+        ("by a CA below", &chained, Some(&ca.pem), HOST, vec![]),
+        ("by a CA below that is not shown", &lone, Some(&ca.pem), HOST, vec![Doubt::UnknownIssuer]),
+        ("for clients", &for_clients, Some(&ca.pem), HOST, vec![purpose]),
+        ("by one who is believed and no CA", &forged, Some(&neighbour.pem), HOST, vec![Doubt::UnknownIssuer]),
         ("another host", &good, Some(&ca.pem), "mail.example.com", vec![Doubt::WrongName]),
         ("an address", &good, Some(&ca.pem), "127.0.0.1", vec![Doubt::WrongName]),
         ("a common name alone", &no_names, Some(&ca.pem), HOST, vec![Doubt::WrongName]),
@@ -93,7 +113,7 @@ fn each_doubt_is_told_by_itself_and_ends_a_demand() {
         ("early", &early, Some(&ca.pem), HOST, vec![Doubt::NotYetValid]),
         ("self-signed", &own, Some(&ca.pem), HOST, vec![Doubt::SelfSigned]),
         ("believed, another host", &own, Some(&own.pem), "x.example", vec![Doubt::WrongName]),
-        ("all at once", &expired, Some(&other.pem), "x.example", vec![Doubt::Expired, Doubt::WrongName]),
+        ("dates before CAs", &expired, Some(&other.pem), "x.example", vec![Doubt::Expired, Doubt::WrongName]),
         ("two", &own, None, "x.example", both(Doubt::SelfSigned, Doubt::WrongName)),
     ] {
         let seen = met(leaf, believed.map(String::as_str), host, Demand::Observed).unwrap();
@@ -130,7 +150,7 @@ fn what_is_no_name_is_no_host() {
 }
 
 #[test]
-fn a_file_without_a_ca_is_refused() {
+fn a_file_without_a_certificate_is_refused() {
     let files = Files::new();
     for (text, fault) in [("", "no certificate in PEM form"), ("garbage", "no certificate in PEM form")] {
         let file = files.write("believed.pem", text, Kind::Certificate);
@@ -246,6 +266,12 @@ fn dated(ca: &Ca, from: i32, until: i32) -> Leaf {
     parameters.not_before = date_time_ymd(from, 1, 1);
     parameters.not_after = date_time_ymd(until, 1, 1);
     ca.issue(&parameters)
+}
+
+fn with_name(name: SanType) -> CertificateParams {
+    let mut parameters = named(HOST);
+    parameters.subject_alt_names = vec![name];
+    parameters
 }
 
 /// As `openssl req -x509` makes it: its own CA.
