@@ -20,8 +20,6 @@ use super::intruder::{Taken, as_front, pid};
 
 /// Numbers of files that are the front's: certificate, key, client_ca, client_map, access_map.
 const ITS_OWN: [u16; 5] = [2, 3, 4, 5, 6];
-/// The listener of the block that was read first.
-const FIRST: ListenerId = ListenerId(1);
 /// The store, `default_auth_info`, and the first client-info map.
 const OF_THE_KEEPER: [(u16, &str); 3] = [(0, "secrets.redb"), (1, "default-auth-info"), (64, "authinfo.db")];
 
@@ -96,18 +94,18 @@ fn the_keeper_has_no_word_for_a_record_and_tells_nobody_of_the_attempts_of_other
     let heard = as_front(|| {
         let mut talk = Talk::new(&mut taken);
         for number in (0..200).chain([u64::MAX]) {
-            talk.say(&respond(number));
-            talk.say(&ToKeeper::Cancel { exchange: exchange(number) });
+            talk.say(&respond(SessionId(number)));
+            talk.say(&ToKeeper::Cancel { exchange: first(SessionId(number)) });
         }
         talk.is_answered(&[]);
         // An attempt of this session is begun; another session does not go on with it, nor does this one twice.
-        talk.say(&begin(1));
-        let ToFront::Challenge { exchange: of, .. } = talk.hear() else { panic!("no challenge") };
-        assert_eq!(of, exchange(1));
-        talk.say(&respond(2));
+        talk.say(&begin(SessionId(1)));
+        let ToFront::Challenge { exchange, .. } = talk.hear() else { panic!("no challenge") };
+        assert_eq!(exchange, first(SessionId(1)));
+        talk.say(&respond(SessionId(2)));
         talk.is_answered(&[]);
-        talk.say(&respond(1));
-        talk.say(&respond(1));
+        talk.say(&respond(SessionId(1)));
+        talk.say(&respond(SessionId(1)));
         talk.is_answered(&[(1, Some(Class::Malformed))]);
         talk.heard
     });
@@ -144,7 +142,7 @@ fn thousands_of_attempts_fill_nothing_but_their_own_places() {
         let (mut begun, mut put_off) = (0_u64, 0_u64);
         for thousand in 0..20 {
             for number in 0..1000 {
-                talk.say(&begin(1000 * thousand + number));
+                talk.say(&begin(SessionId(1000 * thousand + number)));
             }
             for _ in 0..1000 {
                 match talk.hear() {
@@ -156,8 +154,8 @@ fn thousands_of_attempts_fill_nothing_but_their_own_places() {
         }
         assert_eq!((begun, put_off), (16_384, 20_000 - 16_384));
         // Who gives his place up makes room for one more.
-        talk.say(&ToKeeper::Cancel { exchange: exchange(7) });
-        talk.say(&begin(30_000));
+        talk.say(&ToKeeper::Cancel { exchange: first(SessionId(7)) });
+        talk.say(&begin(SessionId(30_000)));
         assert!(matches!(talk.hear(), ToFront::Challenge { .. }));
         talk.heard
     });
@@ -244,7 +242,7 @@ impl<'t> Talk<'t> {
 
     /// It is there, and has said these refusals and nothing else before it says what it offers.
     fn is_answered(&mut self, refusals: &[(u64, Option<Class>)]) {
-        self.say(&ToKeeper::Offer { request: 77, listener: FIRST, channel: Channel::default() });
+        self.say(&ToKeeper::Offer { request: 77, listener: ListenerId(0), channel: Channel::default() });
         let mut said = Vec::new();
         loop {
             match self.hear() {
@@ -258,10 +256,10 @@ impl<'t> Talk<'t> {
 }
 
 /// SCRAM-SHA-256 of alice.
-fn begin(session: u64) -> ToKeeper {
+fn begin(session: SessionId) -> ToKeeper {
     ToKeeper::Begin {
-        exchange: exchange(session),
-        listener: FIRST,
+        exchange: first(session),
+        listener: ListenerId(0),
         channel: Channel::default(),
         client: None,
         mechanism: "SCRAM-SHA-256".to_owned(),
@@ -269,12 +267,13 @@ fn begin(session: u64) -> ToKeeper {
     }
 }
 
-fn respond(session: u64) -> ToKeeper {
-    ToKeeper::Respond { exchange: exchange(session), octets: SecretOctets::copy_of(b"what nobody asked for") }
+/// The first login of a session.
+fn first(session: SessionId) -> ExchangeId {
+    ExchangeId { session, turn: 1 }
 }
 
-fn exchange(session: u64) -> ExchangeId {
-    ExchangeId { session: SessionId(session), turn: 1 }
+fn respond(session: SessionId) -> ToKeeper {
+    ToKeeper::Respond { exchange: first(session), octets: SecretOctets::copy_of(b"what nobody asked for") }
 }
 
 fn framed(words: &[u8]) -> Vec<u8> {
