@@ -20,6 +20,8 @@ use super::intruder::{Taken, as_front, pid};
 
 /// Numbers of files that are the front's: certificate, key, client_ca, client_map, access_map.
 const ITS_OWN: [u16; 5] = [2, 3, 4, 5, 6];
+/// The listener of the block that was read first: the opener counts from 1.
+const FIRST: ListenerId = ListenerId(1);
 /// The store, `default_auth_info`, and the first client-info map.
 const OF_THE_KEEPER: [(u16, &str); 3] = [(0, "secrets.redb"), (1, "default-auth-info"), (64, "authinfo.db")];
 
@@ -242,7 +244,7 @@ impl<'t> Talk<'t> {
 
     /// It is there, and has said these refusals and nothing else before it says what it offers.
     fn is_answered(&mut self, refusals: &[(u64, Option<Class>)]) {
-        self.say(&ToKeeper::Offer { request: 77, listener: ListenerId(0), channel: Channel::default() });
+        self.say(&ToKeeper::Offer { request: 77, listener: FIRST, channel: Channel::default() });
         let mut said = Vec::new();
         loop {
             match self.hear() {
@@ -259,7 +261,7 @@ impl<'t> Talk<'t> {
 fn begin(session: SessionId) -> ToKeeper {
     ToKeeper::Begin {
         exchange: first(session),
-        listener: ListenerId(0),
+        listener: FIRST,
         channel: Channel::default(),
         client: None,
         mechanism: "SCRAM-SHA-256".to_owned(),

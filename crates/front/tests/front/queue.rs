@@ -244,7 +244,7 @@ fn who_sends_what_cannot_be_delivered_gets_a_report() {
     until_empty(&world);
 }
 
-fn until_empty(world: &World) {
+pub(crate) fn until_empty(world: &World) {
     let end = std::time::Instant::now() + crate::client::PATIENCE;
     while !world.queued().is_empty() {
         assert!(std::time::Instant::now() < end, "{:?}", world.queued());

@@ -218,9 +218,10 @@ fn whoever_administers_it_sees_who_is_held_back_and_lets_him_go() {
     running.configure(2, &format!("{}[throttle]\nrefuse_after = 5\n", text(&running.dir)));
     assert_eq!(running.hear(), ToOpener::Alive(Generation(2)));
     let mut front = running.front();
-    for session in 0..5 {
+    // One more than it takes: failures fade, and time may pass meanwhile.
+    for session in 0..6 {
         front.plain(session, "guess");
-        assert!(!front.is_let_in());
+        while !matches!(front.hear(), Some(ToFront::Refused { .. })) {}
     }
     let ask = |request, question| {
         running.say(&FromOpener::Inquire { request, question }, None);

@@ -67,7 +67,7 @@ impl Session {
         let octets = command::challenge(text).filter(|_| may_go_on);
         match (self.kept.take(), octets) {
             (Some(initial), Some(octets)) if octets.is_empty() => {
-                self.say_in_exchange(command::encode(&initial))
+                self.say_in_exchange(command::encode(&initial));
             }
             (None, Some(octets)) => {
                 self.state = State::Challenged;
