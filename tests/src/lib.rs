@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests make and look at unsafe files on purpose")]
 #![allow(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
+pub mod house;
 pub mod need;
 pub mod peer;
 pub mod program;

@@ -1,11 +1,13 @@
 //! What the README shows first, run as it is typed.
+#![allow(clippy::disallowed_methods, reason = "whether a daemon has gone is seen by what it takes with it")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test is to be seen")]
 
 use std::io::Read as _;
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use tests::need;
+use tests::peer::until;
 use tests::program::{built, in_workspace};
 use tests::scratch;
 
@@ -16,7 +18,8 @@ fn the_demonstration_runs_to_its_end() {
     }
     let place = scratch::dir_for_others();
     let directory = place.path().join("demo");
-    let (status, shown) = demonstration(&directory);
+    let (status, shown) = demonstration(&directory, &[]);
+    let left_up = LeftUp(directory.clone());
     assert!(status.success(), "{shown}");
     for line in [
         "imported 20 users from sasldb2 (sasldb)",
@@ -30,20 +33,70 @@ fn the_demonstration_runs_to_its_end() {
         "To myself.",
         "authid=alice@demo.example, mech=PLAIN, bits=0, outcome=ok, ",
         "outcome=refused, session=2, reason=\"wrong password\"",
-        "# What to type next",
+        "# What to try next",
+        "# How to stop the daemon, and to be rid of it all",
     ] {
         assert!(shown.contains(line), "{line:?} is not shown: {shown}");
     }
-    let place = directory.display().to_string();
+    let at = directory.display().to_string();
     let session = readme_session();
-    assert_eq!(steps(&session, "/srv/gatepost-demo"), steps(&shown, &place), "the session of the README");
+    assert_eq!(steps(&session, "/srv/gatepost-demo"), steps(&shown, &at), "the session of the README");
+    what_is_told_can_be_tried(&shown);
+
+    // Another one beside it, which ends.
+    let (status, again) = demonstration(&place.path().join("another"), &["--stop"]);
+    assert!(status.success() && again.contains("# The daemon ends"), "{again}");
+    assert!(!place.path().join("another/run/pid").exists());
+    left_up.stop(&shown);
+}
+
+/// Every command that it tells to try is typed; to the one that asks for a password it is given.
+fn what_is_told_can_be_tried(shown: &str) {
+    let (_, told) = shown.split_once("# What to try next\n").unwrap();
+    let (told, _) = told.split_once("\n# How to stop").unwrap();
+    let (environment, commands): (Vec<&str>, Vec<&str>) =
+        told.lines().filter(|line| !line.is_empty()).partition(|line| !line.contains(" # "));
+    assert!(environment.len() == 2 && commands.len() > 5, "{told}");
+    for command in commands {
+        let typed = command.replace(" bob ", " -p -c bob ");
+        let typed = if command.contains("asks for a password") { &*typed } else { command };
+        let said = sh(&format!("{}\nprintf 'secret' | {typed}", environment.join("\n")));
+        // A finding of authcheck on this host is none of ours.
+        let is_done = said.status.success() || command.starts_with("authcheck discover");
+        assert!(is_done, "{command}: {said:?}");
+    }
+}
+
+fn sh(line: &str) -> Output {
+    Command::new("/bin/sh").args(["-c", line]).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A daemon that was left up in that directory.
+struct LeftUp(PathBuf);
+
+impl LeftUp {
+    /// As it is told.
+    fn stop(&self, shown: &str) {
+        let (_, told) = shown.split_once("# How to stop the daemon, and to be rid of it all\n").unwrap();
+        let stop = told.lines().next().unwrap();
+        let said = sh(&format!("cd {} && {stop}", self.0.display()));
+        assert!(said.status.success(), "{stop}: {said:?}");
+        until("the end of the daemon", || (!self.0.join("run/pid").exists()).then_some(()));
+    }
+}
+
+impl Drop for LeftUp {
+    fn drop(&mut self) {
+        let pid = self.0.join("run/pid");
+        sh(&format!("test -e {0} && kill -9 $(cat {0})", pid.display()));
+    }
 }
 
 /// Runs it, and gives all that a person sees.
-fn demonstration(directory: &Path) -> (ExitStatus, String) {
+fn demonstration(directory: &Path, options: &[&str]) -> (ExitStatus, String) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut command = Command::new(built("xtask"));
-    command.args(["demo", "--directory"]).arg(directory).current_dir(in_workspace("."));
+    command.args(["demo", "--directory"]).arg(directory).args(options).current_dir(in_workspace("."));
     command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
     let mut child = command.spawn().unwrap();
     // Our own copies of the writing end go with it.

@@ -13,6 +13,7 @@ use nix::sys::time::TimeValLike;
 
 use crate::shell::{Outcome, cargo, root, step, target_directory, words};
 
+pub(crate) mod auth;
 mod maps;
 mod peers;
 mod users;
@@ -26,6 +27,8 @@ enum Subject {
     Maps,
     /// A server's exchange by each mechanism, beside the bare cost of its cryptography.
     Sasl,
+    /// Logins at the daemon, beside sendmail with its sasldb and Postfix with Dovecot, and what a session holds.
+    Auth,
 }
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +41,9 @@ pub(crate) struct Options {
     /// How often each command runs.
     #[arg(long, default_value_t = 21)]
     runs: usize,
+    /// How many sessions wait while their memory is measured.
+    #[arg(long, default_value_t = 10_000)]
+    sessions: usize,
 }
 
 /// A command's figures.
@@ -62,8 +68,13 @@ impl<'a> Job<'a> {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let wanted = |subject| options.subject.is_none_or(|only| only == subject);
-    if wanted(Subject::Users) || wanted(Subject::Maps) {
+    if [Subject::Users, Subject::Maps, Subject::Auth].into_iter().any(wanted) {
         step(cargo().args(["build", "--release", "--quiet", "--workspace", "--bins"]))?;
+    }
+    if wanted(Subject::Auth) {
+        auth::run(options.runs.min(5), options.sessions)?;
+    }
+    if wanted(Subject::Users) || wanted(Subject::Maps) {
         let place = Place::new()?;
         if wanted(Subject::Users) {
             users::run(&place, options)?;

@@ -19,9 +19,9 @@ pub(crate) struct Options {
     /// shows it, the accounts as which the daemon runs must come there.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Leave the daemon up at the end.
+    /// End the daemon too, which else is left up to be tried.
     #[arg(long)]
-    stay: bool,
+    stop: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     stage.send()?;
     stage.refuse()?;
     stage.audit_again()?;
-    stage.leave(daemon, options.stay)
+    stage.leave(daemon, options.stop)
 }
 
 /// The directory, and the programs that play in it.
@@ -48,9 +48,11 @@ struct Stage {
     is_root: bool,
     /// Where the daemon listens.
     port: u16,
+    /// Where daemons of earlier demonstrations are up.
+    others: Vec<PathBuf>,
 }
 
-/// A daemon that ends with the demonstration, unless it is to stay.
+/// A daemon that ends where the demonstration fails.
 struct Daemon(Option<Child>);
 
 impl Drop for Daemon {
@@ -85,7 +87,8 @@ impl Stage {
             Some(directory) => std::path::absolute(directory).map_err(|error| error.to_string())?,
             None => free_name(is_root)?,
         };
-        let stage = Self { directory, programs, is_root, port: free_port()? };
+        let others = usual_names(is_root)?.into_iter().filter(|path| has_daemon(&programs, path)).collect();
+        let stage = Self { directory, programs, is_root, port: free_port()?, others };
         // What root's daemon does, it does as others, who come to what is theirs.
         stage.make("", if is_root { 0o755 } else { 0o700 }, None)?;
         Ok(stage)
@@ -220,12 +223,9 @@ impl Stage {
         self.show("authcheck --config gatepost.toml | tail -1", Expected::Success)
     }
 
-    fn leave(&self, mut daemon: Daemon, stays: bool) -> Outcome {
-        if stays {
-            // It goes on without us.
-            drop(daemon.0.take());
-        } else {
-            told("The daemon ends; with --stay it would not");
+    fn leave(&self, mut daemon: Daemon, is_to_end: bool) -> Outcome {
+        if is_to_end {
+            told("The daemon ends; without --stop it would stay");
             self.show(STOP, Expected::Success)?;
             if let Some(mut child) = daemon.0.take() {
                 let status = child.wait().map_err(|error| format!("gatepostd: {error}"))?;
@@ -233,17 +233,30 @@ impl Stage {
                     return Err(format!("gatepostd: {status}"));
                 }
             }
+        } else {
+            told("The daemon stays up");
+            self.show("gatepostd status --config gatepost.toml", Expected::Success)?;
+            // It goes on without us.
+            drop(daemon.0.take());
         }
-        told("What to type next");
+        told("What to try next");
         println!("export PATH={}:$PATH", self.programs.display());
         println!("cd {}", self.directory.display());
         let start = [(START, "the daemon again")];
-        let start = if stays { &[][..] } else { &start };
+        let start = if is_to_end { &start } else { &[][..] };
         for (command, what) in start.iter().chain(&NEXT) {
             println!("{command:<62} # {what}");
         }
-        println!("{STOP:<62} # the daemon ends");
+        println!("{} # another letter", self.letter_by("correct horse"));
+        told("How to stop the daemon, and to be rid of it all");
+        println!("{STOP}");
         println!("rm -r {}", self.directory.display());
+        for directory in &self.others {
+            println!(
+                "\nThat of an earlier demonstration is up, too: kill $(cat {}/run/pid)",
+                directory.display()
+            );
+        }
         Ok(())
     }
 
@@ -317,12 +330,24 @@ fn wait(is_so: impl Fn() -> bool) -> bool {
 /// `gatepost-demo` in the home directory, or the first name behind it that is free. Not below /tmp: whoever may write
 /// there may replace what is in it, and the programs would refuse it. Nor in the home of root, where nobody else comes.
 fn free_name(is_root: bool) -> Outcome<PathBuf> {
+    let mut names = usual_names(is_root)?.into_iter();
+    names.find(|path| !path.exists()).ok_or_else(|| "no name is free; say where with --directory".to_owned())
+}
+
+fn usual_names(is_root: bool) -> Outcome<Vec<PathBuf>> {
     let home = std::env::var_os("HOME").ok_or("HOME is not set; say where with --directory")?;
     let home = if is_root { "/srv".into() } else { home };
     let names =
-        std::iter::once("gatepost-demo".to_owned()).chain((2..1000).map(|n| format!("gatepost-demo-{n}")));
-    let mut paths = names.map(|name| Path::new(&home).join(name));
-    paths.find(|path| !path.exists()).ok_or_else(|| "no name is free; say where with --directory".to_owned())
+        std::iter::once("gatepost-demo".to_owned()).chain((2..100).map(|n| format!("gatepost-demo-{n}")));
+    Ok(names.map(|name| Path::new(&home).join(name)).collect())
+}
+
+/// Whether a daemon answers that was started there.
+fn has_daemon(programs: &Path, directory: &Path) -> bool {
+    let config = directory.join("gatepost.toml");
+    let mut status = Command::new(programs.join("gatepostd"));
+    status.args(["status", "--config"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+    config.exists() && status.status().is_ok_and(|status| status.success())
 }
 
 /// The first of some ports on which nobody listens.
@@ -396,12 +421,13 @@ AuthInfo:smarthost.example	"U:relay@demo.example" "P:a secret of the demonstrati
 AuthInfo:192.0.2.25	"U:relay" "P=YW5vdGhlciBzZWNyZXQ="
 "#;
 
-const NEXT: [(&str, &str); 8] = [
+const NEXT: [(&str, &str); 9] = [
+    ("gatepostd status --config gatepost.toml", "who listens where"),
     ("saslpasswd --config gatepost.toml bob", "asks for a password, twice"),
     ("saslpasswd --config gatepost.toml --list --format json", "what is known of each user"),
     ("saslpasswd --config gatepost.toml --disable bob", "until --enable"),
     ("saslpasswd --config gatepost.toml --backup copy.redb", "a checked copy of the live store"),
-    ("makemap -u redb authinfo", "the map as text again"),
+    ("makemap --config gatepost.toml -u redb authinfo", "the map as text again"),
     ("gatepostd queue list --config gatepost.toml", "mail for other hosts, which waits"),
     ("authcheck discover", "what the mail servers of this host keep, and who can read it"),
     ("saslpasswd --help; makemap --help; authcheck --help", "everything else"),
@@ -414,7 +440,7 @@ mod tests {
     #[test]
     fn nothing_is_made_before_every_program_is_there() {
         let place = std::env::temp_dir().join(format!("gatepost-demo-test-{}", std::process::id()));
-        let options = Options { directory: Some(place.join("demo")), stay: false };
+        let options = Options { directory: Some(place.join("demo")), stop: false };
         std::fs::create_dir(&place).unwrap();
         for name in PROGRAMS {
             let refused = Stage::new(&options, place.clone()).err();

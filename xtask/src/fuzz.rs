@@ -2,7 +2,8 @@
 //! below `tests/fuzz/artifacts`.
 //!
 //! The suite itself needs none of this: `crates/mapfile/tests/mutation.rs`, `crates/sasl/tests/replay.rs` and
-//! `crates/smtp/tests/server/replay.rs` alter the same seeds at random.
+//! `crates/smtp/tests/server/replay.rs` alter the same seeds at random, and `crates/smtp/tests/client/properties.rs` sends what a server
+//! could.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

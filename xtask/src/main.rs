@@ -44,6 +44,12 @@ enum Verb {
     Bench(bench::Options),
     /// Every fuzz target for a while, where cargo-fuzz can run.
     Fuzz(fuzz::Options),
+    /// What `bench auth` does, in a program that is built for release.
+    #[command(hide = true)]
+    MeasureAuth(bench::auth::Options),
+    /// The bare server of `bench auth`.
+    #[command(hide = true)]
+    Sink(bench::auth::sink::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
         Verb::Manual => manual::run(),
         Verb::Bench(options) => bench::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::MeasureAuth(options) => bench::auth::measure(&options),
+        Verb::Sink(options) => bench::auth::sink::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

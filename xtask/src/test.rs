@@ -35,6 +35,8 @@ const PEERS: &[(&str, &str)] = &[
     ("msmtp", "/usr/bin/msmtp"),
     // Also what fail2ban is written in, which is unpacked.
     ("python3", "/usr/bin/python3"),
+    ("nodejs", "/usr/bin/node"),
+    ("node-nodemailer", "/usr/share/nodejs/nodemailer/package.json"),
     ("libicu72", "libicuuc.so.72"),
     ("libnsl2", "libnsl.so.2"),
     ("libcdb1", "libcdb.so.1"),

@@ -29,9 +29,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("saslpasswd", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
     ("makemap", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
-    ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli"]),
+    ("authcheck", &["credential", "safefile", "mapfile", "store", "config", "cli", "smtp", "tls", "sasl"]),
     ("tests", &[]),
-    ("xtask", &["saslpasswd", "makemap", "authcheck", "gatepostd"]),
+    ("xtask", &["saslpasswd", "makemap", "authcheck", "gatepostd", "tests"]),
 ];
 
 /// Crates from outside that stand in one manifest only: who else wants them asks that crate.

@@ -1,7 +1,7 @@
 //! authcheck: is every file that holds secrets safe, with the whole path to it, and what is in the store?
 //!
 //! The walk and the verdict are `safefile`'s, the very ones that open files elsewhere; this program chooses the paths,
-//! asks and shows. Entry points: [`main`] for the process, [`command`] for manual page and completions.
+//! asks and shows. `authcheck server` looks at a running server instead (`server.rs`). Entry points: [`main`] for the process, [`command`] for manual page and completions.
 
 mod config;
 mod context;
@@ -13,6 +13,7 @@ mod mend;
 mod options;
 mod readers;
 mod report;
+mod server;
 mod store;
 mod tree;
 
@@ -33,15 +34,11 @@ pub use options::command;
 
 /// The program.
 pub fn main() -> ExitCode {
-    cli::run("authcheck", |io| {
-        run(io)
-            .and_then(|exit| unless_unheard(io.finish()).map(|()| exit))
-            .map_err(|report| if report.exit() == Exit::USAGE { report } else { report.with_exit(UNCHECKED) })
-    })
+    cli::run("authcheck", run)
 }
 
 fn run(io: &mut Io) -> Result<Exit, Report> {
-    let options: Options = match parse(io, std::env::args_os(), Exit::USAGE)? {
+    let options: Options = match parse(io, std::env::args_os(), Exit::USAGE).map_err(unchecked)? {
         Parsed::Options(options) => options,
         Parsed::Said(exit) => return Ok(exit),
     };
@@ -49,11 +46,24 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
     if let Some(contradiction) = options.contradiction() {
         return Err(Report::plain(Exit::USAGE, contradiction));
     }
-    if options.fix == Some(Mending::Apply) {
-        return apply(&options, io);
+    if let Some(Command::Server(asked)) = &options.command {
+        return server::run(asked, io);
     }
-    let found = look(&options, io)?;
-    said(found, &options, io)
+    audit(&options, io)
+        .and_then(|exit| unless_unheard(io.finish()).map(|()| exit))
+        .map_err(|report| if report.exit() == Exit::USAGE { report } else { unchecked(report) })
+}
+
+fn unchecked(report: Report) -> Report {
+    report.with_exit(UNCHECKED)
+}
+
+fn audit(options: &Options, io: &mut Io) -> Result<Exit, Report> {
+    if options.fix == Some(Mending::Apply) {
+        return apply(options, io);
+    }
+    let found = look(options, io)?;
+    said(found, options, io)
 }
 
 /// What is to be shown: paths, and perhaps a store to be looked into.
@@ -100,7 +110,7 @@ fn look(options: &Options, io: &mut Io) -> Result<Found, Report> {
             let judged = Judged::new(safefile::audit(&path, Kind::Store, &context.trust(&path)));
             Ok(Found { judged: Vec::new(), store: Some((judged, context)) })
         }
-        None => config_and_store(options),
+        Some(Command::Server(_)) | None => config_and_store(options),
     }
 }
 

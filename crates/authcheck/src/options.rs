@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use cli::options::Common;
 use safefile::Kind;
 
+use crate::server::ServerOptions;
+
 /// Says whether files that hold secrets, and the whole path to them, are safe, and what is in the store.
 ///
 /// Without a command it audits every file that gatepost.toml names, and then the store.
@@ -81,6 +83,13 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Look at a running mail server: what it offers before and under TLS, its certificate, dangers; and log in
+    ///
+    /// Connects as a mail client does and shows each command and each reply. Then it says what is dangerous: passwords in
+    /// clear, no TLS or a certificate that is not the server's, relaying for anybody, words injected before TLS, commands that tell who
+    /// is there. With --user it logs in, each step shown with its secrets hidden, and says what a refusal means.
+    #[command(after_help = crate::server::EXITS)]
+    Server(ServerOptions),
 }
 
 /// What `--fix` does.
@@ -97,8 +106,11 @@ impl Options {
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let files = matches!(self.command, Some(Command::Files { .. }));
         let discover = matches!(self.command, Some(Command::Discover));
+        let server = matches!(self.command, Some(Command::Server(_)));
         if self.yes && self.fix != Some(Mending::Apply) {
             Some("--yes answers the question of --fix=apply, which is not given")
+        } else if self.fix.is_some() && server {
+            Some("--fix is for files; what mends a server is said with what was found")
         } else if self.kind.is_some() && !files {
             Some("--kind is for `authcheck files`; elsewhere the kind is known")
         } else if self.root.is_some() && !discover {
@@ -141,9 +153,17 @@ mod tests {
 
     #[test]
     fn every_help_says_what_the_exit_status_means() {
-        for line in
-            ["--help", "-h", "files --help", "config -h", "discover --help", "discover -h", "store --help"]
-        {
+        for line in [
+            "--help",
+            "-h",
+            "files --help",
+            "config -h",
+            "discover --help",
+            "discover -h",
+            "store --help",
+            "server --help",
+            "server -h",
+        ] {
             let help = parse(line).unwrap_err();
             assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp, "{line}");
             assert_eq!(help.to_string().matches("Exit status: 0").count(), 1, "{line}");
@@ -189,10 +209,19 @@ mod tests {
             "file /a",
             "--format xml",
             "--wait long",
+            "server",
+            "server imap://a",
+            "server a --mechanism PLAIN",
+            "server a --user u --mechanism NONE",
+            "server a --send-password-unprotected",
+            "server a --timeout 0",
+            "server a --rcpt-to nobody",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
-        for line in ["--yes", "--fix --yes files /a", "--kind map config", "--root /x files /a"] {
+        for line in
+            ["--yes", "--fix --yes files /a", "--kind map config", "--root /x files /a", "--fix server a"]
+        {
             assert!(parse(line).unwrap().contradiction().is_some(), "{line}");
         }
     }

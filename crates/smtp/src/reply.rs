@@ -10,6 +10,14 @@ use std::fmt;
 pub struct Code(u16);
 
 impl Code {
+    /// The code that three digits at the start of a line are.
+    pub(crate) fn read(octets: &[u8]) -> Option<Self> {
+        let digits = octets.first_chunk::<3>()?;
+        let is_digit = digits.iter().all(u8::is_ascii_digit);
+        let number = digits.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0')));
+        is_digit.then(|| Self::new(number))?
+    }
+
     /// The code with this number, if its digits are those of a reply code: 2 to 5, 0 to 5, 0 to 9.
     pub const fn new(number: u16) -> Option<Self> {
         match (number / 100, number / 10 % 10) {
@@ -89,9 +97,31 @@ impl Reply {
         self
     }
 
+    /// A reply that somebody else wrote, line by line. An enhanced code counts where its class is that of the code (RFC
+    /// 2034 section 4); where it is not, or where none may be, it is words like others.
+    pub(crate) fn heard(code: Code, lines: &[String], may_be_enhanced: bool) -> Self {
+        let first = lines.first().map(String::as_str).unwrap_or_default();
+        let enhanced = enhanced(code, first).filter(|_| may_be_enhanced);
+        let words = |line: &String| match (enhanced, self::enhanced(code, line)) {
+            (Some(one), Some(other)) if one == other => printable(line.split_once(' ').unwrap_or_default().1),
+            _ => printable(line),
+        };
+        Self { code, enhanced, lines: lines.iter().map(words).collect() }
+    }
+
     /// Its code.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// Its enhanced code, whose class is that of the code.
+    pub fn enhanced(&self) -> Option<EnhancedCode> {
+        self.enhanced
+    }
+
+    /// Its words, line by line: at least one, perhaps an empty one.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
     }
 
     /// Appends the octets as they are sent.
@@ -140,6 +170,17 @@ impl Refusal {
     }
 }
 
+/// The enhanced code at the start of a line, if its class fits and words or nothing stand behind it.
+fn enhanced(code: Code, line: &str) -> Option<EnhancedCode> {
+    let word = line.split(' ').next()?;
+    let mut parts = word.split('.').map(|part| match part.len() {
+        1..=3 if part.bytes().all(|octet| octet.is_ascii_digit()) => part.parse::<u16>().ok(),
+        _ => None,
+    });
+    let (class, subject, detail) = (parts.next()??, parts.next()??, parts.next()??);
+    (class == code.class() && parts.next().is_none()).then(|| EnhancedCode::new(subject, detail))?
+}
+
 /// Printable ASCII, in the place of every other character a question mark.
 pub(crate) fn printable(words: &str) -> String {
     words.chars().map(|each| if matches!(each, ' '..='~') { each } else { '?' }).collect()
@@ -184,6 +225,35 @@ mod tests {
         let line = sent(&Reply::ours(550, (7, 1), &"x".repeat(1000)));
         assert_eq!(line.len(), 512);
         assert!(line.ends_with("x\r\n"));
+    }
+
+    #[test]
+    fn what_others_wrote_is_read_as_it_was_meant() {
+        let heard = |code, lines: &[&str], may| {
+            let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+            let reply = Reply::heard(Code(code), &lines, may);
+            let enhanced = reply.enhanced.map(|EnhancedCode { subject, detail }| (subject, detail));
+            (enhanced, reply.lines.join("|"))
+        };
+        let said = |enhanced, words: &str| (enhanced, words.to_owned());
+        assert_eq!(heard(535, &["5.7.8 no"], true), said(Some((7, 8)), "no"));
+        assert_eq!(heard(550, &["5.1.1 a", "5.1.1 b", "c"], true), said(Some((1, 1)), "a|b|c"));
+        assert_eq!(heard(250, &["2.0.0"], true), said(Some((0, 0)), ""));
+        for odd in ["4.7.8 no", "5.7 no", "5.7.8.9 no", "5.7.1234 no", "5.+1.0 no", "no", ""] {
+            assert_eq!(heard(535, &[odd], true), said(None, odd));
+        }
+        assert_eq!(heard(250, &["2.0.0.example"], false), said(None, "2.0.0.example"));
+        assert_eq!(heard(250, &["2.0.0 example"], false), said(None, "2.0.0 example"));
+        assert_eq!(heard(550, &["n\u{f6}\u{1b}[2J"], true), said(None, "n??[2J"));
+    }
+
+    #[test]
+    fn codes_are_three_digits() {
+        for (octets, code) in
+            [(&b"250"[..], Some(250)), (b"250-x", Some(250)), (b"25", None), (b"2 5", None), (b"650", None)]
+        {
+            assert_eq!(Code::read(octets).map(Code::number), code, "{}", octets.escape_ascii());
+        }
     }
 
     #[test]

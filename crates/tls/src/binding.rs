@@ -1,7 +1,7 @@
 //! Channel bindings: what names one connection, and which both its ends know (RFC 5056). Here is how they are got from
 //! TLS; what they are good for is the matter of SASL.
 
-use rustls::ServerConnection;
+use rustls::ConnectionCommon;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use x509_cert::der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier};
 use x509_cert::der::{Encode, SliceReader, TagNumber};
@@ -17,7 +17,11 @@ const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1
 
 /// `tls-exporter` (RFC 9266, section 4): the context is there and empty. In TLS 1.2 only where the master secret is the
 /// extended one, since else somebody in between can make two connections that export the same (RFC 7627, section 1).
-pub(crate) fn exporter(connection: &ServerConnection, version: Version, extended: bool) -> Option<[u8; 32]> {
+pub(crate) fn exporter<Side>(
+    connection: &ConnectionCommon<Side>,
+    version: Version,
+    extended: bool,
+) -> Option<[u8; 32]> {
     let is_unique = version == Version::Tls13 || extended;
     is_unique.then(|| connection.export_keying_material([0; 32], LABEL, Some(b"")).ok())?
 }

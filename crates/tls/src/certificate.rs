@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use x509_cert::Certificate;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{self, Decode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::{DirectoryString, GeneralName};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName};
 use x509_cert::name::Name;
 
 use crate::binding;
@@ -38,6 +38,16 @@ impl OwnCertificate {
             end_point: binding::end_point(octets, certificate.signature_algorithm()),
         })
     }
+}
+
+/// Whether a certificate may vouch for others (RFC 5280, sections 4.2.1.3 and 4.2.1.9). Who is named as a CA without being
+/// one could else sign for whom he likes, with the key of his own certificate.
+pub(crate) fn is_ca(octets: &[u8]) -> der::Result<bool> {
+    let certificate = Certificate::from_der(octets)?;
+    let signed = certificate.tbs_certificate();
+    let is_ca = signed.get_extension::<BasicConstraints>()?.is_some_and(|(_, constraints)| constraints.ca);
+    let usage = signed.get_extension::<KeyUsage>()?;
+    Ok(is_ca && usage.is_none_or(|(_, usage)| usage.key_cert_sign()))
 }
 
 fn hosts(names: &SubjectAltName) -> Vec<String> {

@@ -18,7 +18,7 @@ use rustls::{
 };
 use safefile::SafeFile;
 
-use crate::certificate::identity;
+use crate::certificate::{identity, is_ca};
 use crate::facts::ClientCertificate;
 use crate::pem;
 use crate::setup_error::SetupError;
@@ -36,6 +36,10 @@ impl ClientCa {
     pub(crate) fn read(file: &SafeFile, provider: &Arc<CryptoProvider>) -> Result<Self, SetupError> {
         let mut roots = RootCertStore::empty();
         for (at, certificate) in pem::certificates(file)?.into_iter().enumerate() {
+            // rustls takes any certificate for a CA that it is given: a user's own would make him everybody.
+            if !is_ca(&certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))? {
+                return Err(SetupError::bad_certificate(file, at, &"it is not that of a CA"));
+            }
             roots.add(certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))?;
         }
         let has_room = roots.subjects().iter().map(|name| name.as_ref().len()).sum::<usize>() <= MAX_HINTS;

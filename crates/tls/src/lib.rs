@@ -7,11 +7,14 @@
 //! no renegotiation, no early data, no ALPN and no resumption: a ticket would outlive the certificate, and the client's
 //! certificate, with which the connection was made.
 //!
+//! [`client`] is the other end: it believes the CAs of a file, and of a server that it cannot verify it says why.
+//!
 //! What is in a mail, who may log in and what a name is good for, this crate does not know.
 
 mod binding;
 mod certificate;
 mod cipher;
+pub mod client;
 mod client_certificate;
 mod connection;
 mod facts;

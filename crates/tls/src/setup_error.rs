@@ -65,6 +65,12 @@ pub enum SetupError {
         /// What is wrong.
         what: String,
     },
+    /// Something of the library's own failed.
+    #[error("TLS cannot be set up: {what}")]
+    Unusable {
+        /// What.
+        what: String,
+    },
     /// Certificate and key do not belong together.
     #[error(
         "private key {} does not belong to the first certificate of {}",
@@ -91,6 +97,7 @@ impl SetupError {
             | Self::EncryptedKey { path }
             | Self::BadKey { path, .. }
             | Self::Mismatch { path, .. } => path,
+            Self::Unusable { .. } => Path::new(""),
         }
     }
 
@@ -124,6 +131,7 @@ impl SetupError {
                 "use a key of RSA (2048 to 8192 bits), P-256, P-384 or Ed25519, and a certificate for it"
                     .to_owned()
             }
+            Self::Unusable { .. } => "none is known: this is a fault of the program".to_owned(),
             Self::Mismatch { key, .. } => format!(
                 "compare openssl x509 -in {path} -noout -pubkey and openssl pkey -in {} -pubout; the server's own \
                  certificate stands before those of its CAs",

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use mapfile::{Format, Limits};
 use targets::Target;
 
-// Each is compiled into a test of `sasl` or `smtp`, too.
-mod smtp;
+pub mod smtp;
+// Both are compiled into a test of `sasl`, too.
 #[path = "targets.rs"]
 mod targets;
 #[allow(dead_code, reason = "more of it is used by the tests that it belongs to")]
@@ -31,22 +31,6 @@ macro_rules! sasl_target {
     () => {
         ::libfuzzer_sys::fuzz_target!(|octets: &[u8]| $crate::sasl(env!("CARGO_BIN_NAME"), octets));
     };
-}
-
-/// A client of SMTP, behind an octet that chooses what the caller answers.
-///
-/// # Panics
-/// Where the pieces in which octets come make a difference: that is what the fuzzer is to find.
-pub fn smtp_server(octets: &[u8]) {
-    smtp::server(octets);
-}
-
-/// The body of a field that names who sends.
-///
-/// # Panics
-/// Where an address that was read is not read so again: that is what the fuzzer is to find.
-pub fn smtp_mailbox(octets: &[u8]) {
-    smtp::mailbox(octets);
 }
 
 /// Reads all records of a map, and looks up those keys and some that are not there. Values never take more than the file.

@@ -1,11 +1,12 @@
 //! A real Postfix, which as a package excludes sendmail: unpacked, with configuration, queue and accounts that only it
-//! sees. It relays by `maps/access-TYPE` and logs in at the smarthost by `maps/passwords-TYPE`, one door for each type.
+//! sees ([`Host`]). As [`Postfix`] it relays by `maps/access-TYPE` and logs in at the smarthost by `maps/passwords-TYPE`,
+//! one door for each type.
 //!
 //! Its accounts may not enter the scratch directory of root, so it sees that directory at `/mnt`.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -27,15 +28,63 @@ const GROUP: u32 = 64_202;
 const PROGRAMS: &str = "/mnt/postfix/usr/sbin";
 const DAEMONS: &str = "/mnt/postfix/usr/lib/postfix/sbin";
 
+/// All that an installed Postfix has, but for the configuration, in a directory of its own.
+#[derive(Debug)]
+pub struct Host {
+    world: World,
+    place: TempDir,
+}
+
 /// The daemons, and what is theirs. The order of the fields is that of their end: the directory goes last.
 #[derive(Debug)]
 pub struct Postfix {
     daemon: Process,
-    world: World,
     doors: [SocketAddrV4; KINDS.len()],
     maps: Maps,
     _journal: Journal,
-    _place: TempDir,
+    host: Host,
+}
+
+impl Host {
+    /// Makes the directory.
+    ///
+    /// # Errors
+    /// [`Missing`] where there is no Postfix to be had, or it cannot have a view of its own.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn new() -> Result<Self, Missing> {
+        let place = scratch::dir();
+        let world = view(place.path())?;
+        queue(place.path());
+        directory(place.path(), "etc", 0o755);
+        Ok(Self { world, place })
+    }
+
+    /// Where it is. Postfix sees it at `/mnt`, and keeps its `journal` there.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Starts the daemons with this main.cf and these services, what every Postfix has already among both.
+    ///
+    /// # Errors
+    /// [`Missing`] as for the host.
+    ///
+    /// # Panics
+    /// When they do not start.
+    pub fn start(&self, main: &str, services: &str) -> Result<Process, Missing> {
+        let main = format!("{MAIN}command_directory = {PROGRAMS}\ndaemon_directory = {DAEMONS}\n{main}");
+        let services = format!("{SERVICES}{services}");
+        for (name, text) in
+            [("main.cf", main.as_str()), ("master.cf", &services), ("dynamicmaps.cf", DYNAMIC_MAPS)]
+        {
+            std::fs::write(self.path("etc").join(name), text).expect("a file in a scratch directory");
+        }
+        let mut command = self.world.daemon(&Path::new(DAEMONS).join("master"))?;
+        command.args(["-c", "/mnt/etc", "-d"]).stdout(Stdio::null());
+        Ok(Process::start(own_libraries(&mut command)))
+    }
 }
 
 impl Postfix {
@@ -47,23 +96,19 @@ impl Postfix {
     /// # Panics
     /// When it does not start.
     pub fn start(smarthost: &Smarthost, fill: impl Fn(&Maps, &str)) -> Result<Self, Missing> {
-        let place = scratch::dir();
-        let world = view(place.path())?;
-        let maps = Maps::new(place.path());
+        let host = Host::new()?;
+        let maps = Maps::new(host.place.path());
         for kind in KINDS {
             fill(&maps, kind);
         }
         let doors = free(ADDRESS);
-        queue(place.path());
-        configure(place.path(), doors, smarthost);
-        let mut command = world.daemon(&Path::new(DAEMONS).join("master"))?;
-        command.args(["-c", "/mnt/etc", "-d"]).stdout(Stdio::null());
-        let daemon = Process::start(own_libraries(&mut command));
-        let journal = Journal(place.path().join("journal"));
+        let (main, services) = configuration(doors, smarthost);
+        let daemon = host.start(&main, &services)?;
+        let journal = Journal(host.path("journal"));
         for door in doors {
             until("Postfix to listen", || Client::connect(door, Ipv4Addr::LOCALHOST).ok());
         }
-        Ok(Self { daemon, world, doors, maps, _journal: journal, _place: place })
+        Ok(Self { daemon, doors, maps, _journal: journal, host })
     }
 
     /// Its maps.
@@ -93,7 +138,7 @@ impl Postfix {
     /// # Errors
     /// [`Missing`] as for Postfix.
     pub fn postmap(&self) -> Result<Command, Missing> {
-        let mut command = self.world.tool(&Path::new(PROGRAMS).join("postmap"))?;
+        let mut command = self.host.world.tool(&Path::new(PROGRAMS).join("postmap"))?;
         own_libraries(&mut command).args(["-c", "/mnt/etc"]);
         Ok(command)
     }
@@ -168,21 +213,13 @@ fn queue(place: &Path) {
     own("queue/maildrop", 0o730, Some(GROUP));
 }
 
-fn configure(place: &Path, doors: [SocketAddrV4; KINDS.len()], smarthost: &Smarthost) {
-    directory(place, "etc", 0o755);
+/// What main.cf and master.cf have beside what every Postfix has.
+fn configuration(doors: [SocketAddrV4; KINDS.len()], smarthost: &Smarthost) -> (String, String) {
     let services: Vec<String> =
         KINDS.into_iter().zip(doors).map(|(kind, door)| service(kind, door)).collect();
-    let services = SERVICES.to_owned() + &services.concat();
     let port = smarthost.port();
     let ways = KINDS.map(|kind| format!("{{{kind}.test=smtp-{kind}:[127.0.0.1]:{port}}} ")).concat();
-    let main = format!(
-        "{MAIN}command_directory = {PROGRAMS}\ndaemon_directory = {DAEMONS}\ntransport_maps = inline:{{ {ways}}}\n"
-    );
-    for (name, text) in
-        [("main.cf", main.as_str()), ("master.cf", &services), ("dynamicmaps.cf", DYNAMIC_MAPS)]
-    {
-        std::fs::write(place.join("etc").join(name), text).expect("a file in a scratch directory");
-    }
+    (format!("transport_maps = inline:{{ {ways}}}\n"), services.concat())
 }
 
 /// Who comes in at the door is judged by maps of this type, and so is who logs in on the way out.

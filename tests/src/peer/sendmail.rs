@@ -55,11 +55,11 @@ impl Sendmail {
         need::file(MACROS)?;
         need::library(PLAIN)?;
         let place = scratch::dir();
-        let world = view(place.path())?;
+        let world = view(place.path(), HOSTS)?;
         let maps = Maps::new(place.path());
         fill(&maps);
         let [door] = free(ADDRESS);
-        configure(&m4, place.path(), &source(place.path(), kind, door, smarthost));
+        configure(&m4, &place.path().join("sendmail.cf"), &source(place.path(), kind, door, smarthost));
         let mut command = world.daemon(&program)?;
         command.arg("-bD").arg("-C").arg(place.path().join("sendmail.cf"));
         let journal = place.path().join("journal");
@@ -144,10 +144,18 @@ impl Drop for Asking {
     }
 }
 
-/// Names for the addresses, asked for in a file only.
-fn view(place: &Path) -> Result<World, Missing> {
-    let hosts = "127.0.0.1 localhost smarthost.test\n127.0.77.1 gate.test\n127.0.0.2 two.test\n\
-                 127.0.0.3 three.test\n127.0.0.4 four.test\n";
+/// Names for the addresses.
+const HOSTS: &str = "127.0.0.1 localhost smarthost.test\n127.0.77.1 gate.test\n127.0.0.2 two.test\n\
+    127.0.0.3 three.test\n127.0.0.4 four.test\n";
+
+/// A view of the machine where only these names of hosts are known, and an empty queue.
+///
+/// # Errors
+/// [`Missing`] where nobody may have a view of his own.
+///
+/// # Panics
+/// When a file cannot be made.
+pub fn view(place: &Path, hosts: &str) -> Result<World, Missing> {
     let files = [
         ("hosts", hosts),
         ("nsswitch.conf", "hosts: files\npasswd: files\ngroup: files\n"),
@@ -164,7 +172,29 @@ fn view(place: &Path) -> Result<World, Missing> {
 /// A configuration as an admin writes it. A message is delivered before its sender has the answer, and whatever load
 /// the machine has.
 fn source(place: &Path, kind: &str, door: SocketAddrV4, smarthost: &Smarthost) -> String {
-    let (place, address, port, smart) = (place.display(), door.ip(), door.port(), smarthost.port());
+    let maps = place.join("maps").display().to_string();
+    let (address, port, smart) = (door.ip(), door.port(), smarthost.port());
+    format!(
+        "{}define(`confDELIVERY_MODE', `interactive')
+define(`confREFUSE_LA', `10000')
+define(`confAUTH_MECHANISMS', `PLAIN LOGIN')
+define(`SMART_HOST', `relay:smarthost.test')
+define(`RELAY_MAILER_ARGS', `TCP $h {smart}')
+FEATURE(`no_default_msa')
+DAEMON_OPTIONS(`Name=MTA, Addr={address}, Port={port}, Family=inet')
+FEATURE(`accept_unresolvable_domains')
+FEATURE(`access_db', `{kind} -T<TMPF> {maps}/access')
+FEATURE(`blocklist_recipients')
+FEATURE(`authinfo', `{kind} {maps}/authinfo')
+MAILER(`smtp')
+",
+        host(place)
+    )
+}
+
+/// What of a configuration has to do with the place: all its files are there, and names are asked for in one of them.
+pub fn host(place: &Path) -> String {
+    let place = place.display();
     format!(
         "OSTYPE(`linux')
 define(`confDOMAIN_NAME', `gate.test')
@@ -176,27 +206,19 @@ define(`STATUS_FILE', `{place}/statistics')
 define(`HELP_FILE', `{place}/help')
 define(`ALIAS_FILE', `')
 define(`QUEUE_DIR', `{place}/queue')
-define(`confDELIVERY_MODE', `interactive')
 define(`confQUEUE_LA', `10000')
-define(`confREFUSE_LA', `10000')
 define(`confTO_IDENT', `0')
-define(`confAUTH_MECHANISMS', `PLAIN LOGIN')
-define(`SMART_HOST', `relay:smarthost.test')
-define(`RELAY_MAILER_ARGS', `TCP $h {smart}')
-FEATURE(`no_default_msa')
-DAEMON_OPTIONS(`Name=MTA, Addr={address}, Port={port}, Family=inet')
 FEATURE(`nocanonify')
-FEATURE(`accept_unresolvable_domains')
-FEATURE(`access_db', `{kind} -T<TMPF> {place}/maps/access')
-FEATURE(`blocklist_recipients')
-FEATURE(`authinfo', `{kind} {place}/maps/authinfo')
-MAILER(`smtp')
 "
     )
 }
 
-fn configure(m4: &Path, place: &Path, source: &str) {
-    let file = place.join("site.mc");
+/// Makes a configuration from that source, with Debian's macros.
+///
+/// # Panics
+/// When it is not made.
+pub fn configure(m4: &Path, to: &Path, source: &str) {
+    let file = to.with_extension("mc");
     std::fs::write(&file, source).expect("a file in a scratch directory");
     let made = Command::new(m4)
         .args(["-D_CF_DIR_=/usr/share/sendmail/cf/", MACROS])
@@ -204,5 +226,5 @@ fn configure(m4: &Path, place: &Path, source: &str) {
         .output()
         .expect("a configuration of sendmail");
     assert!(made.status.success() && made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
-    std::fs::write(place.join("sendmail.cf"), made.stdout).expect("a file in a scratch directory");
+    std::fs::write(to, made.stdout).expect("a file in a scratch directory");
 }

@@ -80,6 +80,11 @@ impl Process {
         Self(command.stdin(Stdio::piped()).spawn().expect("unshare of util-linux"))
     }
 
+    /// The process above all of its world.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Its pipes.
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.0

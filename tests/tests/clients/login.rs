@@ -1,57 +1,69 @@
-//! Who has the password comes in, by every program, mechanism and way; nobody else does, and none is told why.
+//! Who has the password comes in, by every client, mechanism and way; nobody else does, and none is told why.
 
-use std::process::Command;
+use std::collections::BTreeSet;
 
-use tests::need;
 use tests::peer::until;
 
-use super::house::{Door, House, PASSWORD};
-use super::programs::{CURL, EVERY, Login, Outcome, Program, SWAKS, Way};
+use super::postfix::Postfix;
+use super::programs::{CURL, EVERY, Login, LogsIn, Outcome, Way, offered};
+use super::sendmail::Sendmail;
+use super::table::{Tried, table};
+use tests::house::{Door, House, PASSWORD};
 
 const REFUSED: &str = "535 5.7.0 authentication failed";
 const WELCOME: &str = "235 2.0.0";
 
+/// Whom the daemon knows and does not let in, and what they type: who is wrong, unknown, disabled.
+const NOT_THESE: [(&str, &str); 3] = [("alice", "battery staple"), ("nobody", PASSWORD), ("bob", PASSWORD)];
+
 #[test]
-fn every_program_logs_in_and_its_mail_lies_in_the_maildir() {
+fn every_client_logs_in_and_its_mail_lies_in_the_maildir() {
     let Ok(house) = House::start() else { return };
-    for program in EVERY {
-        let Ok(()) = program.installed() else { continue };
-        for (mechanism, way) in all_of(program, program.ways) {
-            let subject = format!("{} {mechanism} {way:?}", program.name);
-            let login = Login { subject: &subject, ..alice(mechanism, way) };
-            let before = house.log().len();
-            let done = program.run(&house, &login);
-            assert!(done.is_success && done.shown.contains(WELCOME), "{subject}: {}", done.shown);
-            if program.sends {
-                let mail = house.mail(&subject);
-                let received = mail.split_once("Received:").unwrap().1.split_once("\nFrom:").unwrap().0;
-                let with = if way == Way::Clear { "with ESMTPA " } else { "with ESMTPSA " };
-                assert!(received.contains(with), "{subject}: {received}");
-                assert!(received.contains("(authenticated bits="), "{subject}: {received}");
-            }
-            // As sendmail's line, of so many octets.
-            let shown = &mechanism[..mechanism.len().min(16)];
-            let line = format!("authid=alice@example.org, mech={shown}, bits=0, outcome=ok, ");
-            until(&line, || house.log()[before..].contains(&line).then_some(()));
+    let clients = everybody(&house);
+    let mut done = BTreeSet::new();
+    for client in &clients {
+        for (mechanism, way) in all_of(client.as_ref()) {
+            logs_in(&house, client.as_ref(), mechanism, way, 0);
+            done.insert(Tried::new(client.name(), mechanism, way));
         }
     }
+    let is_here = |tried: &Tried| clients.iter().any(|client| client.name() == tried.client);
+    let wanted: BTreeSet<Tried> = table().into_iter().filter(is_here).collect();
+    assert_eq!(done, wanted, "those that ran, and those of the table");
 }
 
 #[test]
 fn who_is_wrong_unknown_or_disabled_is_told_the_same() {
     let Ok(house) = House::start() else { return };
-    for program in EVERY {
-        let Ok(()) = program.installed() else { continue };
-        for (mechanism, way) in all_of(program, &[Way::StartTls]) {
-            for (user, password) in [("alice", "battery staple"), ("nobody", PASSWORD), ("bob", PASSWORD)] {
+    for client in everybody(&house) {
+        let mut ways = client.ways().iter().cycle();
+        for mechanism in client.mechanisms() {
+            for (user, password) in NOT_THESE {
+                let way = if mechanism.ends_with("-PLUS") { Way::StartTls } else { *ways.next().unwrap() };
                 let login = Login { user, password, ..alice(mechanism, way) };
-                assert_refused(&program.run(&house, &login), &format!("{} {login:?}", program.name));
+                assert_refused(&client.run(&house, &login), &format!("{} {login:?}", client.name()));
             }
         }
     }
     assert_eq!(house.mails(), [""; 0]);
     let log = house.log();
-    assert!(!log.contains("battery staple") && !log.contains(WELCOME), "{log}");
+    assert!(!log.contains("battery staple") && !log.contains("outcome=ok"), "{log}");
+}
+
+/// sendmail has what Cyrus SASL has: where DIGEST-MD5 has agreed on a layer, the rest of the session goes through it.
+#[test]
+fn sendmail_sends_its_mail_through_each_layer_of_digest_md5() {
+    let Ok(house) = House::start() else { return };
+    let Ok(mut sendmail) = Sendmail::start(&house) else { return };
+    for bits in [1, 40, 56, 128] {
+        sendmail = sendmail.with_layers(bits);
+        logs_in(&house, &sendmail, "DIGEST-MD5", Way::Clear, bits);
+    }
+    sendmail = sendmail.with_layers(1);
+    for (user, password) in NOT_THESE {
+        let login = Login { user, password, ..alice("DIGEST-MD5", Way::Clear) };
+        assert_refused(&sendmail.run(&house, &login), &format!("{login:?}"));
+    }
 }
 
 #[test]
@@ -59,7 +71,7 @@ fn what_the_administrator_changes_counts_at_the_next_login() {
     let Ok(house) = House::start() else { return };
     let Ok(()) = CURL.installed() else { return };
     let before = processes(&house);
-    for mechanism in CURL.mechanisms {
+    for mechanism in CURL.mechanisms() {
         let comes_in = |password: &str| {
             let done = CURL.run(&house, &Login { password, ..alice(mechanism, Way::StartTls) });
             if !done.is_success {
@@ -86,20 +98,8 @@ fn what_the_administrator_changes_counts_at_the_next_login() {
 #[test]
 fn by_default_no_password_travels_in_clear() {
     let Ok(house) = House::start() else { return };
-    let Ok(swaks) = need::peer(SWAKS.name) else { return };
-    let offered = |options: &[&str]| {
-        let at = house.at(Door::Default);
-        let said = Command::new(&swaks)
-            .args(["--server", &at.ip().to_string(), "--port", &at.port().to_string()])
-            .args(options)
-            .output()
-            .unwrap();
-        let shown = String::from_utf8_lossy(&said.stdout).into_owned();
-        let line = shown.lines().rev().find_map(|line| line.split_once("250-AUTH ")).map(|(_, names)| names);
-        line.unwrap_or_else(|| panic!("no AUTH: {shown}")).split(' ').map(str::to_owned).collect::<Vec<_>>()
-    };
-    let clear = offered(&["--quit-after", "EHLO"]);
-    let under_tls = offered(&["-tls", "--quit-after", "EHLO"]);
+    let Ok(clear) = offered(&house, Door::Default, &[]) else { return };
+    let Ok(under_tls) = offered(&house, Door::Default, &["-tls"]) else { return };
     for name in ["PLAIN", "LOGIN"] {
         assert!(!clear.iter().any(|offer| offer == name), "{clear:?}");
         assert!(under_tls.iter().any(|offer| offer == name), "{under_tls:?}");
@@ -122,14 +122,54 @@ fn alice(mechanism: &str, way: Way) -> Login<'_> {
     }
 }
 
-fn all_of(program: &Program, ways: &[Way]) -> Vec<(&'static str, Way)> {
-    program.mechanisms.iter().flat_map(|name| ways.iter().map(|way| (*name, *way))).collect()
+/// Every client that is here.
+fn everybody(house: &House) -> Vec<Box<dyn LogsIn>> {
+    let mut all: Vec<Box<dyn LogsIn>> = Vec::new();
+    for program in EVERY {
+        if program.installed().is_ok() {
+            all.push(Box::new(*program));
+        }
+    }
+    if let Ok(sendmail) = Sendmail::start(house) {
+        all.push(Box::new(sendmail));
+    }
+    if let Ok(postfix) = Postfix::start(house, &[&[("alice", PASSWORD)][..], &NOT_THESE].concat()) {
+        all.push(Box::new(postfix));
+    }
+    all
+}
+
+fn all_of(client: &dyn LogsIn) -> Vec<(&'static str, Way)> {
+    client.mechanisms().iter().flat_map(|name| client.ways().iter().map(|way| (*name, *way))).collect()
+}
+
+/// It comes in, and what it sends arrives; headers and log say how.
+fn logs_in(house: &House, client: &dyn LogsIn, mechanism: &str, way: Way, bits: u32) {
+    let subject = format!("{} {mechanism} {way:?} {bits}", client.name());
+    let login = Login { subject: &subject, ..alice(mechanism, way) };
+    let before = house.log().len();
+    let done = client.run(house, &login);
+    assert!(done.is_success && done.shown.contains(WELCOME), "{subject}: {}", done.shown);
+    if client.sends() {
+        let mail = house.mail(&subject);
+        let received = mail.split_once("Received:").unwrap().1.split_once("\nFrom:").unwrap().0;
+        let with = if way == Way::Clear { "with ESMTPA " } else { "with ESMTPSA " };
+        assert!(received.contains(with), "{subject}: {received}");
+        assert!(received.contains(&format!("(authenticated bits={bits})")), "{subject}: {received}");
+    }
+    // As sendmail's line, of so many octets.
+    let shown = &mechanism[..mechanism.len().min(16)];
+    let line = format!("authid=alice@example.org, mech={shown}, bits={bits}, outcome=ok, ");
+    until(&line, || house.log()[before..].contains(&line).then_some(()));
 }
 
 /// That reply and no other that says yes, no or later; nothing was sent.
 fn assert_refused(done: &Outcome, what: &str) {
     let shown = &done.shown;
     assert!(!done.is_success && shown.contains(REFUSED), "{what}: {shown}");
+    for (at, _) in shown.match_indices("535 ").chain(shown.match_indices("535-")) {
+        assert!(shown[at..].starts_with(REFUSED), "{what}: {shown}");
+    }
     let others = [
         "235 2.", "354 ", "421 4.", "432 4.", "454 4.", "500 5.", "501 5.", "503 5.", "504 5.", "530 5.",
         "534 5.", "538 5.",

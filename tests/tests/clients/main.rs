@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "mail and configurations are looked at as any program would")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test is to be seen")]
 
-mod house;
+mod external;
 mod login;
+mod postfix;
 mod programs;
 mod relay;
+mod sendmail;
+mod table;

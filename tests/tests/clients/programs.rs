@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use tests::need::{self, Missing};
 
-use super::house::{Door, House};
+use tests::house::{Door, House};
 
 /// How a session is kept from being read.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     Clear,
     StartTls,
@@ -43,20 +43,35 @@ pub(crate) struct Outcome {
     pub(crate) shown: String,
 }
 
-#[derive(Debug)]
-pub(crate) struct Program {
-    pub(crate) name: &'static str,
-    pub(crate) mechanisms: &'static [&'static str],
-    pub(crate) ways: &'static [Way],
+/// Whoever logs in to the daemon, one login a run.
+pub(crate) trait LogsIn {
+    fn name(&self) -> &'static str;
+    /// What it is tried with.
+    fn mechanisms(&self) -> &'static [&'static str];
+    fn ways(&self) -> &'static [Way];
     /// Whether it sends a mail, or only logs in.
-    pub(crate) sends: bool,
+    fn sends(&self) -> bool {
+        true
+    }
+    fn run(&self, house: &House, login: &Login<'_>) -> Outcome;
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    name: &'static str,
+    /// The command.
+    runs: &'static str,
+    mechanisms: &'static [&'static str],
+    ways: &'static [Way],
+    sends: bool,
     tell: fn(&mut Command, &House, &Login<'_>),
 }
 
-const ALL: &[Way] = &[Clear, StartTls, Tls];
+pub(crate) const ALL: &[Way] = &[Clear, StartTls, Tls];
 
-pub(crate) const SWAKS: Program = Program {
+const SWAKS: Program = Program {
     name: "swaks",
+    runs: "swaks",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"],
     ways: ALL,
     sends: true,
@@ -77,6 +92,7 @@ pub(crate) const SWAKS: Program = Program {
 
 pub(crate) const CURL: Program = Program {
     name: "curl",
+    runs: "curl",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"],
     ways: ALL,
     sends: true,
@@ -96,6 +112,7 @@ pub(crate) const CURL: Program = Program {
 
 const MSMTP: Program = Program {
     name: "msmtp",
+    runs: "msmtp",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
     ways: ALL,
     sends: true,
@@ -118,7 +135,8 @@ const MSMTP: Program = Program {
 };
 
 const PYTHON: Program = Program {
-    name: "python3",
+    name: "smtplib",
+    runs: "python3",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5"],
     ways: ALL,
     sends: true,
@@ -148,9 +166,39 @@ server.sendmail('alice@example.org', [recipient], open(message, 'rb').read())
 server.quit()
 ";
 
+const NODEMAILER: Program = Program {
+    name: "nodemailer",
+    runs: "node",
+    mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5"],
+    ways: ALL,
+    sends: true,
+    tell: |command, house, login| {
+        let at = house.at(login.way.door());
+        command.env("NODE_PATH", NODE_MODULES).env("NODE_EXTRA_CA_CERTS", house.path("cert.pem"));
+        command.args(["-e", NODE, "--", &format!("{:?}", login.way), &at.ip().to_string()]);
+        command.args([&at.port().to_string(), login.mechanism, login.user, login.password]);
+        command.arg(login.recipient).arg(house.message(login.subject));
+    },
+};
+
+/// Where Debian puts what node is to find.
+const NODE_MODULES: &str = "/usr/share/nodejs";
+
+const NODE: &str = "\
+const [way, host, port, mechanism, user, pass, recipient, raw] = process.argv.slice(1);
+const transport = require('nodemailer').createTransport({
+    host, port, secure: way == 'Tls', requireTLS: way == 'StartTls', ignoreTLS: way == 'Clear',
+    tls: { servername: 'mail.example.org' }, logger: true, debug: true,
+    authMethod: mechanism, auth: { user, pass },
+});
+const envelope = { from: 'alice@example.org', to: recipient };
+transport.sendMail({ envelope, raw: { path: raw } }).catch(error => { console.log(error); process.exit(1); });
+";
+
 /// It logs in only, and knows STARTTLS only; there it can bind a login to the channel.
 const GSASL: Program = Program {
     name: "gsasl",
+    runs: "gsasl",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
     ways: &[Clear, StartTls],
     sends: false,
@@ -159,6 +207,7 @@ const GSASL: Program = Program {
 
 const GSASL_BOUND: Program = Program {
     name: "gsasl",
+    runs: "gsasl",
     mechanisms: &["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"],
     ways: &[StartTls],
     sends: false,
@@ -187,23 +236,63 @@ fn gsasl(command: &mut Command, house: &House, login: &Login<'_>) {
     command.args(["--authentication-id", login.user, "--password", login.password]);
 }
 
-pub(crate) const EVERY: &[Program] = &[SWAKS, CURL, MSMTP, PYTHON, GSASL, GSASL_BOUND];
+pub(crate) const EVERY: &[Program] = &[SWAKS, CURL, MSMTP, PYTHON, NODEMAILER, GSASL, GSASL_BOUND];
 
 impl Program {
-    /// Where it is.
+    /// Whether it can be run.
     pub(crate) fn installed(&self) -> Result<(), Missing> {
-        need::peer(self.name).map(drop)
+        if self.name == NODEMAILER.name {
+            need::file(&format!("{NODE_MODULES}/nodemailer/package.json"))?;
+        }
+        need::peer(self.runs).map(drop)
+    }
+}
+
+impl LogsIn for Program {
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    pub(crate) fn run(&self, house: &House, login: &Login<'_>) -> Outcome {
-        let path = need::peer(self.name).unwrap();
+    fn mechanisms(&self) -> &'static [&'static str] {
+        self.mechanisms
+    }
+
+    fn ways(&self) -> &'static [Way] {
+        self.ways
+    }
+
+    fn sends(&self) -> bool {
+        self.sends
+    }
+
+    fn run(&self, house: &House, login: &Login<'_>) -> Outcome {
+        let path = need::peer(self.runs).unwrap();
         // None of them may wait for ever.
         let mut command = Command::new("timeout");
         command.args([Path::new("60"), &path]).env("LC_ALL", "C").env("HOME", house.path(""));
         command.stdin(Stdio::null());
         (self.tell)(&mut command, house, login);
-        let said = command.output().unwrap();
-        let shown = [said.stdout, said.stderr].map(|part| String::from_utf8_lossy(&part).into_owned());
-        Outcome { is_success: said.status.success(), shown: shown.concat() }
+        outcome(&mut command)
     }
+}
+
+/// Runs a client to its end.
+pub(crate) fn outcome(command: &mut Command) -> Outcome {
+    let said = command.output().unwrap();
+    let shown = [said.stdout, said.stderr].map(|part| String::from_utf8_lossy(&part).into_owned());
+    Outcome { is_success: said.status.success(), shown: shown.concat() }
+}
+
+/// What EHLO says of AUTH at this door, as swaks with these options sees it last.
+pub(crate) fn offered(house: &House, door: Door, options: &[&str]) -> Result<Vec<String>, Missing> {
+    let at = house.at(door);
+    let said = Command::new(need::peer("swaks")?)
+        .args(["--server", &at.ip().to_string(), "--port", &at.port().to_string(), "--quit-after", "EHLO"])
+        .args(options)
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&said.stdout).into_owned();
+    let line = shown.lines().rev().find_map(|line| line.split_once("250-AUTH ")).map(|(_, names)| names);
+    let names = line.unwrap_or_else(|| panic!("no AUTH: {shown}")).split(' ');
+    Ok(names.map(str::to_owned).collect())
 }

@@ -4,13 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stderr, reason = "what made a test fail is to be told")]
 
-#[path = "../../../../tests/fuzz/src/smtp.rs"]
-mod fuzzed;
+#[path = "../../../../tests/fuzz/src/smtp"]
+mod fuzzed {
+    pub(crate) mod client;
+    pub(crate) mod mailbox;
+    pub(crate) mod server;
+}
 mod properties;
 #[path = "../../../mapfile/tests/support/random.rs"]
 mod random;
 mod replay;
 mod talk;
+mod text;
 
 /// Each conversation: the file where it stands, without its suffix, its number there from 1, its text.
 fn conversations() -> Vec<(String, usize, String)> {

@@ -1,5 +1,6 @@
-//! The corpus of the fuzz target, whole and damaged, through the same function that the fuzzer calls; and how it is made:
-//! what the client says in each conversation of `dialogues`, behind an octet that chooses what the caller answers.
+//! The corpora of the fuzz targets, whole and damaged, through the same functions that the fuzzer calls. How that of
+//! `smtp_server` is made, too: what the client says in each conversation of `dialogues`, behind an octet that chooses what
+//! the caller answers.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,15 @@ use crate::{conversations, fuzzed, talk};
 /// What a caller may answer to AUTH, and how strict line ends are: see `fuzzed::server`.
 const CHOICES: usize = 8;
 
-fn corpus() -> PathBuf {
-    corpus_of("smtp_server")
+fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target)
 }
 
-fn corpus_of(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target)
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(corpus(target)).unwrap();
+    let seeds: Vec<Vec<u8>> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() > 5, "{} seeds of {target}", seeds.len());
+    seeds
 }
 
 /// Every seed by its name: the file of the conversation, its number there. What repeats an octet thousands of times is no
@@ -34,11 +38,12 @@ fn made() -> BTreeMap<String, Vec<u8>> {
 /// `GATEPOST_MAKE_CORPUS=1` writes it. Files beside it are what somebody has found.
 #[test]
 fn the_corpus_is_what_the_conversations_say() {
+    let corpus = corpus("smtp_server");
     let write = std::env::var_os("GATEPOST_MAKE_CORPUS").is_some_and(|value| value == "1");
     for (name, octets) in made() {
-        let path = corpus().join(&name);
+        let path = corpus.join(&name);
         if write {
-            std::fs::create_dir_all(corpus()).unwrap();
+            std::fs::create_dir_all(&corpus).unwrap();
             std::fs::write(&path, &octets).unwrap();
         }
         let found = std::fs::read(&path).unwrap_or_default();
@@ -50,42 +55,40 @@ fn the_corpus_is_what_the_conversations_say() {
 }
 
 #[test]
-fn the_corpus_whole_and_damaged_goes_the_same_way_in_any_pieces() {
+fn corpora_whole_and_damaged_go_the_same_way_in_any_pieces() {
     let full = std::env::var_os("GATEPOST_TEST_FULL").is_some_and(|value| value == "1");
     let copies = if full { 2_000 } else { 40 };
-    let entries = std::fs::read_dir(corpus()).unwrap();
-    let seeds: Vec<Vec<u8>> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
-    assert!(seeds.len() > 50, "{} seeds", seeds.len());
+    let targets: [(&str, fn(&[u8])); 3] = [
+        ("smtp_server", fuzzed::server::server),
+        ("smtp_client", fuzzed::client::client),
+        ("smtp_mailbox", fuzzed::mailbox::mailbox),
+    ];
     let mut random = Random::new(0x736d_7470);
-    for seed in &seeds {
-        for choice in 0..u8::try_from(CHOICES).unwrap() {
-            replay(&[&[choice], &seed[1..]].concat());
-        }
-        for _ in 0..copies {
-            let other = &seeds[random.below(seeds.len())];
-            replay(&damaged(seed, other, &mut random));
+    for (name, target) in targets {
+        let seeds = seeds(name);
+        for seed in &seeds {
+            replay(target, seed);
+            for _ in 0..copies {
+                let other = &seeds[random.below(seeds.len())];
+                replay(target, &damaged(seed, other, &mut random));
+            }
         }
     }
 }
 
+/// Each conversation, by a caller of each kind.
 #[test]
-fn who_sends_is_read_again_as_it_was_read() {
-    let entries = std::fs::read_dir(corpus_of("smtp_mailbox")).unwrap();
-    let seeds: Vec<Vec<u8>> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
-    assert!(seeds.len() >= 8, "{} seeds", seeds.len());
-    let mut random = Random::new(0x6672_6f6d);
-    for seed in &seeds {
-        fuzzed::mailbox(Shown(seed).0);
-        for _ in 0..1_000 {
-            let other = &seeds[random.below(seeds.len())];
-            fuzzed::mailbox(Shown(&damaged(seed, other, &mut random)).0);
+fn a_caller_that_answers_otherwise_changes_no_rule() {
+    for seed in seeds("smtp_server") {
+        for choice in 0..u8::try_from(CHOICES).unwrap() {
+            replay(fuzzed::server::server, &[&[choice], &seed[1..]].concat());
         }
     }
 }
 
-fn replay(octets: &[u8]) {
+fn replay(target: fn(&[u8]), octets: &[u8]) {
     let shown = Shown(octets);
-    fuzzed::server(shown.0);
+    target(shown.0);
 }
 
 /// Tells which octets they were that made it panic.

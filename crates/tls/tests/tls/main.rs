@@ -7,4 +7,5 @@ mod clients;
 mod handshakes;
 mod openssl;
 mod setup;
+mod to_servers;
 mod world;

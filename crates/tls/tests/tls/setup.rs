@@ -45,6 +45,13 @@ fn each_fault_names_its_file_and_what_mends_it() {
     );
     check(&pem, &key, Some("garbage"), "no certificate in PEM form: ca.pem", "name the file");
     check(&pem, &key, Some(&cut(&ca.pem)), "certificate 1 cannot be used", "openssl x509");
+    check(
+        &pem,
+        &key,
+        Some(&other.pem),
+        "certificate 1 cannot be used (it is not that of a CA)",
+        "openssl x509",
+    );
     check("x".repeat(1 << 21), &key, None, "file too large: cert.pem", "PEM");
 }
 

@@ -34,6 +34,22 @@ impl Ca {
         Self { issuer: Issuer::new(parameters, key), pem }
     }
 
+    /// Somebody who has signed his own certificate, which is not that of a CA, and signs others all the same.
+    pub(crate) fn without_the_right(parameters: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(parameters, key), pem }
+    }
+
+    /// A CA below this one.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = named(name);
+        parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = parameters.signed_by(&key, &self.issuer).unwrap().pem();
+        Self { issuer: Issuer::new(parameters, key), pem }
+    }
+
     pub(crate) fn issue(&self, parameters: &CertificateParams) -> Leaf {
         let key = KeyPair::generate().unwrap();
         Leaf { pem: parameters.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }

@@ -1,7 +1,5 @@
 //! Every damaged map file before every program that reads one: an error and its number, no crash, no hang, and no more
 //! than 100 MB of memory.
-#![allow(clippy::disallowed_methods, reason = "the damaged files are copied, opened to nobody else")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails in a test is to be seen")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
