@@ -12,8 +12,8 @@ use tests::house::House;
 use tests::need;
 use tests::peer::{Maps, until};
 use wire::{
-    Channel, Class, FromOpener, ListenerId, MAX_MESSAGE, SecretOctets, SessionId, ToFront, ToKeeper,
-    ToOpener, frame,
+    Channel, Class, ExchangeId, FromOpener, ListenerId, MAX_MESSAGE, SecretOctets, SessionId, ToFront,
+    ToKeeper, ToOpener, frame,
 };
 
 use super::intruder::{Taken, as_front, pid};
@@ -95,12 +95,13 @@ fn the_keeper_has_no_word_for_a_record_and_tells_nobody_of_the_attempts_of_other
         let mut talk = Talk::new(&mut taken);
         for number in (0..200).chain([u64::MAX]) {
             talk.say(&respond(SessionId(number)));
-            talk.say(&ToKeeper::Cancel { session: SessionId(number) });
+            talk.say(&ToKeeper::Cancel { exchange: first(SessionId(number)) });
         }
         talk.is_answered(&[]);
         // An attempt of this session is begun; another session does not go on with it, nor does this one twice.
         talk.say(&begin(SessionId(1)));
-        let ToFront::Challenge { session: SessionId(1), .. } = talk.hear() else { panic!("no challenge") };
+        let ToFront::Challenge { exchange, .. } = talk.hear() else { panic!("no challenge") };
+        assert_eq!(exchange, first(SessionId(1)));
         talk.say(&respond(SessionId(2)));
         talk.is_answered(&[]);
         talk.say(&respond(SessionId(1)));
@@ -153,7 +154,7 @@ fn thousands_of_attempts_fill_nothing_but_their_own_places() {
         }
         assert_eq!((begun, put_off), (16_384, 20_000 - 16_384));
         // Who gives his place up makes room for one more.
-        talk.say(&ToKeeper::Cancel { session: SessionId(7) });
+        talk.say(&ToKeeper::Cancel { exchange: first(SessionId(7)) });
         talk.say(&begin(SessionId(30_000)));
         assert!(matches!(talk.hear(), ToFront::Challenge { .. }));
         talk.heard
@@ -246,7 +247,7 @@ impl<'t> Talk<'t> {
         loop {
             match self.hear() {
                 ToFront::Offered { request: 77, .. } => break,
-                ToFront::Refused { session, class, .. } => said.push((session.0, Some(class))),
+                ToFront::Refused { exchange, class, .. } => said.push((exchange.session.0, Some(class))),
                 _ => said.push((0, None)),
             }
         }
@@ -257,7 +258,7 @@ impl<'t> Talk<'t> {
 /// SCRAM-SHA-256 of alice.
 fn begin(session: SessionId) -> ToKeeper {
     ToKeeper::Begin {
-        session,
+        exchange: first(session),
         listener: ListenerId(0),
         channel: Channel::default(),
         client: None,
@@ -266,8 +267,13 @@ fn begin(session: SessionId) -> ToKeeper {
     }
 }
 
+/// The first login of a session.
+fn first(session: SessionId) -> ExchangeId {
+    ExchangeId { session, turn: 1 }
+}
+
 fn respond(session: SessionId) -> ToKeeper {
-    ToKeeper::Respond { session, octets: SecretOctets::copy_of(b"what nobody asked for") }
+    ToKeeper::Respond { exchange: first(session), octets: SecretOctets::copy_of(b"what nobody asked for") }
 }
 
 fn framed(words: &[u8]) -> Vec<u8> {
