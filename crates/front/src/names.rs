@@ -1,5 +1,5 @@
 //! Names of clients. The resolver of the host is asked, hosts(5) and all, as sendmail asks it: for the name of the address,
-//! then for the addresses of the name. A name counts only where it leads back (RFC 8499: forward-confirmed): whoever owns
+//! then for the addresses of the name. A name counts only where it leads back (RFC 8601, section 3: iprev): whoever owns
 //! an address can give it any name, and whoever owns a name any address, but not both of somebody else.
 //!
 //! getaddrinfo(3) and its like wait, and nobody can end that; so each question has a thread, there are only so many of them,
