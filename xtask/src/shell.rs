@@ -14,9 +14,16 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
-/// The cargo that runs this chore.
+/// The cargo that runs this chore, as if it were typed: what the outer one says of the package that it runs would make build
+/// scripts run anew (ring's looks at it), and all that depends on them be built again, whenever the package is another.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| shown.starts_with(start)) {
+            command.env_remove(&name);
+        }
+    }
     command.current_dir(root());
     command
 }

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use tests::need::{self, Missing};
 use tests::peer::{Maps, until};
 
-use super::programs::{Outcome, outcome};
+use super::programs::{Login, LogsIn, Outcome, Way, outcome};
+use super::sendmail::Sendmail;
 use tests::house::{Door, House, mode};
 
 /// Certificates of clients: their names, whose they are (OpenSSL's way), what else they say, and who has signed them.
@@ -74,6 +75,25 @@ fn programs_log_in_by_a_certificate() {
             assert!(mail.contains("with ESMTPSA ") && mail.contains("verify=OK"), "{mail}");
         }
     }
+}
+
+/// Cyrus SASL's EXTERNAL.
+#[test]
+fn sendmail_logs_in_by_a_certificate() {
+    let Ok(house) = house("") else { return };
+    let Ok(sendmail) = Sendmail::with_certificate(&house, pair(&house, "address")) else { return };
+    let login = Login {
+        mechanism: "EXTERNAL",
+        user: "alice",
+        password: "none",
+        way: Way::StartTls,
+        subject: "sendmail EXTERNAL",
+        recipient: "alice@example.org",
+    };
+    let done = sendmail.run(&house, &login);
+    assert!(done.is_success && done.shown.contains("235 2.0.0"), "{}", done.shown);
+    assert!(house.mail("sendmail EXTERNAL").contains("with ESMTPSA "));
+    assert!(house.log().contains("authid=alice@example.org, mech=EXTERNAL, bits=0, outcome=ok, "));
 }
 
 /// A certificate alone is no login, and a password goes with any certificate.

@@ -26,6 +26,22 @@ pub(crate) struct Sendmail {
 
 impl Sendmail {
     pub(crate) fn start(house: &House) -> Result<Self, Missing> {
+        Self::configured(house, "")
+    }
+
+    /// It shows this certificate.
+    pub(crate) fn with_certificate(house: &House, [certificate, key]: [PathBuf; 2]) -> Result<Self, Missing> {
+        let more = format!(
+            "define(`confCACERT', `{}')\ndefine(`confCLIENT_CERT', `{}')\ndefine(`confCLIENT_KEY', `{}')\n",
+            house.path("cert.pem").display(),
+            certificate.display(),
+            key.display()
+        );
+        Self::configured(house, &more)
+    }
+
+    /// With more lines in its configuration.
+    fn configured(house: &House, more: &str) -> Result<Self, Missing> {
         let (program, m4) = (need::peer("sendmail")?, need::peer("m4")?);
         need::file("/usr/share/sendmail/cf/m4/cf.m4")?;
         need::library("sasl2/libplain.so")?;
@@ -41,7 +57,7 @@ impl Sendmail {
             (Way::StartTls, String::new()),
         ] {
             let source = format!(
-                "{}define(`SMART_HOST', `relay:{SMARTHOST}')\ndefine(`RELAY_MAILER_ARGS', `TCP $h {}')\n\
+                "{}{more}define(`SMART_HOST', `relay:{SMARTHOST}')\ndefine(`RELAY_MAILER_ARGS', `TCP $h {}')\n\
                  {feature}FEATURE(`authinfo', `hash {shown}/maps/authinfo')\nMAILER(`smtp')\n",
                 host(place.path()),
                 door.port(),
