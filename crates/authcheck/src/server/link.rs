@@ -71,14 +71,14 @@ impl<'a> Link<'a> {
 
     /// EHLO, and HELO where the server knows nothing else.
     fn hello(&mut self, teller: &mut Teller<'_>) -> Result<(), Trouble> {
-        let reply = self.say(Command::Hello, teller)?;
+        let mut reply = self.say(Command::Hello, teller)?;
         if reply.code().number() >= 500 {
-            let reply = self.reply()?;
-            teller.sent("HELO")?;
+            teller.sent(&format!("HELO {}", self.session.name()))?;
+            reply = self.reply()?;
             teller.heard(&reply)?;
-            if reply.code().is_refusal() {
-                return Err(Trouble::Refused(format!("it refuses to be greeted: {reply}")));
-            }
+        }
+        if reply.code().is_refusal() {
+            return Err(Trouble::Refused(format!("it refuses to be greeted: {reply}")));
         }
         Ok(())
     }
@@ -99,6 +99,7 @@ impl<'a> Link<'a> {
 
     /// Sends a command and waits for its reply; both are told.
     pub(crate) fn say(&mut self, command: Command, teller: &mut Teller<'_>) -> Result<Reply, Trouble> {
+        self.ended()?;
         teller.sent(&match command {
             Command::Hello => format!("EHLO {}", self.session.name()),
             _ => command.to_string(),

@@ -25,6 +25,8 @@ pub(crate) struct Person<'a> {
     pub(crate) secret: &'a Secret,
     /// Whether the secret may be sent itself where anybody may be at the other end.
     pub(crate) clear_text: ClearText,
+    /// Whether STARTTLS leads anywhere: where it does not, the login goes on in clear.
+    pub(crate) starts_tls: bool,
 }
 
 /// What came of it.
@@ -38,17 +40,32 @@ pub(crate) enum Outcome {
     NotTried(LeftOut),
     /// We gave up: whoever is there is not who knows the password, or does not speak the mechanism.
     Failed(Failure),
+    /// The connection did not last.
+    Broken(String),
 }
 
-/// One login.
+/// One login. What happens to its connection is its own matter.
 pub(crate) fn log_in(
+    ways: &Ways<'_>,
+    mechanism: Mechanism,
+    person: &Person<'_>,
+    teller: &mut Teller<'_>,
+) -> Result<Outcome, Report> {
+    match try_to(ways, mechanism, person, teller) {
+        Ok(outcome) => Ok(outcome),
+        Err(Trouble::Ours(report)) => Err(report),
+        Err(trouble) => Ok(Outcome::Broken(trouble.report(ways.place).cause().to_owned())),
+    }
+}
+
+fn try_to(
     ways: &Ways<'_>,
     mechanism: Mechanism,
     person: &Person<'_>,
     teller: &mut Teller<'_>,
 ) -> Result<Outcome, Trouble> {
     let mut link = Link::open(ways, teller)?;
-    if link.facts().is_none() && link.offer().has("STARTTLS") && link.start_tls(teller)?.is_some() {
+    if person.starts_tls && link.facts().is_none() && link.start_tls(teller)?.is_some() {
         teller.known("no TLS: the login goes on in clear")?;
     }
     let channel = channel(ways, link.facts());
@@ -210,7 +227,7 @@ impl Outcome {
             Self::Refused(reply) if reply.code().number() < 500 => "later",
             Self::Refused(_) => "refused",
             Self::NotTried(_) => "not tried",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Broken(_) => "failed",
         }
     }
 
@@ -229,6 +246,7 @@ impl Outcome {
             }
             Self::NotTried(why) => why.to_string(),
             Self::Failed(failure) => format!("given up: {failure}"),
+            Self::Broken(words) => words.clone(),
         }
     }
 }
