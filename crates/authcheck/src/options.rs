@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
 
-    /// Show every component of every path, also of the safe ones
+    /// Show every component of every path, also of the safe ones; of a server every step of every login
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 

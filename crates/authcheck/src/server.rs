@@ -35,13 +35,13 @@ use crate::UNSAFE;
 use crate::context::trust_for_configuration;
 
 /// The command.
-pub(crate) fn run(options: &ServerOptions, io: &mut Io) -> Result<Exit, Report> {
+pub(crate) fn run(options: &ServerOptions, is_verbose: bool, io: &mut Io) -> Result<Exit, Report> {
     let setup = setup(options, io)?;
     let secret = options.user.as_ref().map(|_| read_secret(io)).transpose()?;
     let name = options.name.as_deref().unwrap_or(options.place.name());
     let ways = Ways { place: &options.place, name, setup: &setup, timeout: options.timeout };
     let letter = Letter { from: options.mail_from.clone(), to: options.rcpt_to.clone() };
-    let mut teller = Teller::new(io);
+    let mut teller = Teller::new(io, is_verbose);
     let report = |trouble: trouble::Trouble| trouble.report(&options.place);
 
     let seen = look(&ways, &letter, &mut teller).map_err(report)?;
@@ -135,7 +135,8 @@ fn uneven(logins: &Logins) -> Option<Finding> {
         logins.iter().filter(|(_, outcome)| wanted(outcome)).map(|(mechanism, _)| mechanism.name()).collect()
     };
     let good = names(|outcome| matches!(outcome, Outcome::LetIn { .. }));
-    let bad = names(|outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Broken(_)));
+    let bad =
+        names(|outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Broken(_)));
     (!good.is_empty() && !bad.is_empty()).then(|| {
         Finding::danger(
             "uneven-mechanisms",

@@ -46,9 +46,9 @@ const CLOSED: &[(&str, &str)] =
 
 #[test]
 fn what_is_put_before_the_handshake_is_found() {
-    let rows =
+    const ROWS: &[(&str, &str)] =
         &[HELLO, ("STARTTLS", "220 go\r\n250-a\r\n250 AUTH PLAIN\r\n"), CLOSED[0], CLOSED[1], CLOSED[2]];
-    let address = server("220 a\r\n", rows);
+    let address = server("220 a\r\n", ROWS);
     let (exit, objects) = probe_json(&[&format!("smtp://{address}")], "");
     assert_eq!((exit, dangers(&objects)), (1, vec!["injection", "plain-in-clear"]), "{objects:?}");
 }
@@ -135,16 +135,14 @@ fn success_without_proof_and_330_are_told_for_what_they_are() {
 
 #[test]
 fn trouble_of_the_server_is_no_wrong_password() {
-    let address = server(
-        "220 a\r\n",
-        &[
-            ("EHLO", "250-a\r\n250 AUTH CRAM-MD5\r\n"),
-            ("AUTH", "454 4.3.0 later\r\n"),
-            CLOSED[0],
-            CLOSED[1],
-            CLOSED[2],
-        ],
-    );
+    const ROWS: &[(&str, &str)] = &[
+        ("EHLO", "250-a\r\n250 AUTH CRAM-MD5\r\n"),
+        ("AUTH", "454 4.3.0 later\r\n"),
+        CLOSED[0],
+        CLOSED[1],
+        CLOSED[2],
+    ];
+    let address = server("220 a\r\n", ROWS);
     let done = probe(&[&address.to_string(), "--user", "user"], "secret");
     assert_eq!(done.exit, 75, "{done:?}");
     assert!(

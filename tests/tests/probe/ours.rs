@@ -46,7 +46,7 @@ fn each_step_is_shown_and_no_secret() {
             "    > EHLO [127.0.0.1]",
             "    > STARTTLS",
             "    = TLSv1.3 ",
-            "    > RCPT TO:<authcheck@example.com>",
+            "    > MAIL FROM:<>",
             &format!("    > AUTH {mechanism}"),
             "    < 235 2.0.0 OK Authenticated",
             "    > QUIT",

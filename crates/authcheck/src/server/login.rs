@@ -51,7 +51,9 @@ pub(crate) fn log_in(
     person: &Person<'_>,
     teller: &mut Teller<'_>,
 ) -> Result<Outcome, Report> {
-    match try_to(ways, mechanism, person, teller) {
+    let done = try_to(ways, mechanism, person, teller);
+    teller.show_all();
+    match done {
         Ok(outcome) => Ok(outcome),
         Err(Trouble::Ours(report)) => Err(report),
         Err(trouble) => Ok(Outcome::Broken(trouble.report(ways.place).cause().to_owned())),
@@ -64,6 +66,8 @@ fn try_to(
     person: &Person<'_>,
     teller: &mut Teller<'_>,
 ) -> Result<Outcome, Trouble> {
+    // Up to AUTH it is what was shown before.
+    teller.be_brief();
     let mut link = Link::open(ways, teller)?;
     if person.starts_tls && link.facts().is_none() && link.start_tls(teller)?.is_some() {
         teller.known("no TLS: the login goes on in clear")?;
@@ -72,12 +76,16 @@ fn try_to(
     let settings = Arc::new(settings(ways, mechanism, person));
     let offered: Vec<String> = link.offer().mechanisms().map(str::to_owned).collect();
     let outcome = match settings.choose(offered.iter().map(String::as_str), &channel) {
-        Ok(choice) => exchange(&mut link, choice, &settings, &channel, person.secret, teller)?,
+        Ok(choice) => {
+            teller.show_all();
+            exchange(&mut link, choice, &settings, &channel, person.secret, teller)?
+        }
         Err(client::NoneFits(why)) => {
             let why = why.into_iter().find(|(one, _)| *one == mechanism);
             Outcome::NotTried(why.map_or(LeftOut::NotOffered, |(_, why)| why))
         }
     };
+    teller.be_brief();
     link.quit(teller)?;
     Ok(outcome)
 }
@@ -181,13 +189,11 @@ impl Exchange {
                 link.session().send(now, command)?;
                 self.has_begun = true;
             }
-            Some(octets) => {
-                teller.sent(&format!("(a response of {} octets)", octets.len()))?;
+            // Not even its length: that may be the password's.
+            octets => {
+                let octets = octets.unwrap_or_else(|| Secret::new(Vec::new()));
+                teller.sent(if octets.is_empty() { "(an empty response)" } else { "(a response)" })?;
                 link.session().respond(now, &octets)?;
-            }
-            None => {
-                teller.sent("(an empty response)")?;
-                link.session().respond(now, &Secret::new(Vec::new()))?;
             }
         }
         Ok(match link.answer(teller)? {

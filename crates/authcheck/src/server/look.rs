@@ -118,7 +118,9 @@ fn start_tls<'a>(
 /// What of a trouble is a finding; the others end the look.
 fn without_tls(trouble: Trouble, teller: &mut Teller<'_>) -> Result<TlsSeen, Trouble> {
     let (seen, words) = match trouble {
-        Trouble::Tls(error) if error != ClientError::BadName => (TlsSeen::Failed(error.clone()), error.to_string()),
+        Trouble::Tls(error) if error != ClientError::BadName => {
+            (TlsSeen::Failed(error.clone()), error.to_string())
+        }
         Trouble::Ended(by @ ClosedBy::Fault { fault: Fault::Injected, .. }) => {
             (TlsSeen::Injected, by.to_string())
         }
