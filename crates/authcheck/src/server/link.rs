@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smtp::Reply;
 use smtp::client::{ClosedBy, Command, Event, Session, Settings, Step, Waits};
 use smtp::server::Layer;
-use smtp::{Code, Reply};
 use tls::client::{ClientConnection, ClientSetup, ServerFacts};
 use zeroize::Zeroizing;
 
@@ -138,7 +138,9 @@ impl<'a> Link<'a> {
             match self.event()? {
                 Event::Challenge { code, octets } => {
                     teller.challenged(code, octets.len())?;
-                    self.mercury(code, teller)?;
+                    if code.number() != 334 {
+                        teller.known("RFC 4954 has 334 here; taken all the same")?;
+                    }
                     return Ok(Answer::Challenge(octets));
                 }
                 Event::BadChallenge => teller.known("a challenge that is no base64: given up")?,
@@ -149,13 +151,6 @@ impl<'a> Link<'a> {
                 Event::Reply { .. } | Event::Closed(_) => {}
             }
         }
-    }
-
-    fn mercury(&self, code: Code, teller: &mut Teller<'_>) -> Result<(), Trouble> {
-        if code.number() != 334 {
-            teller.known("RFC 4954 has 334 here; taken all the same")?;
-        }
-        Ok(())
     }
 
     fn reply(&mut self) -> Result<Reply, Trouble> {

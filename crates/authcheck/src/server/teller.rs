@@ -83,9 +83,10 @@ impl<'a> Teller<'a> {
 pub(crate) fn certificate(facts: &ServerFacts) -> String {
     let certificate = &facts.certificate;
     let doubts: Vec<_> = facts.verdict.doubts().iter().map(ToString::to_string).collect();
-    let verdict = match facts.verdict.is_verified() {
-        true => "verified".to_owned(),
-        false => format!("NOT VERIFIED: {}", doubts.join("; ")),
+    let verdict = if doubts.is_empty() {
+        "verified".to_owned()
+    } else {
+        format!("NOT VERIFIED: {}", doubts.join("; "))
     };
     let names = match certificate.names.as_slice() {
         [] => "no host".to_owned(),
