@@ -47,7 +47,7 @@ fn run(io: &mut Io) -> Result<Exit, Report> {
         return Err(Report::plain(Exit::USAGE, contradiction));
     }
     if let Some(Command::Server(asked)) = &options.command {
-        return server::run(asked, io);
+        return server::run(asked, options.verbose, io);
     }
     audit(&options, io)
         .and_then(|exit| unless_unheard(io.finish()).map(|()| exit))

@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
 
-    /// Show every component of every path, also of the safe ones
+    /// Show every component of every path, also of the safe ones; of a server every step of every login
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 
@@ -89,7 +89,7 @@ pub(crate) enum Command {
     /// clear, no TLS or a certificate that is not the server's, relaying for anybody, words injected before TLS, commands that tell who
     /// is there. With --user it logs in, each step shown with its secrets hidden, and says what a refusal means.
     #[command(after_help = crate::server::EXITS)]
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
 }
 
 /// What `--fix` does.

@@ -35,19 +35,19 @@ use crate::UNSAFE;
 use crate::context::trust_for_configuration;
 
 /// The command.
-pub(crate) fn run(options: &ServerOptions, io: &mut Io) -> Result<Exit, Report> {
+pub(crate) fn run(options: &ServerOptions, is_verbose: bool, io: &mut Io) -> Result<Exit, Report> {
     let setup = setup(options, io)?;
     let secret = options.user.as_ref().map(|_| read_secret(io)).transpose()?;
     let name = options.name.as_deref().unwrap_or(options.place.name());
     let ways = Ways { place: &options.place, name, setup: &setup, timeout: options.timeout };
     let letter = Letter { from: options.mail_from.clone(), to: options.rcpt_to.clone() };
-    let mut teller = Teller::new(io);
+    let mut teller = Teller::new(io, is_verbose);
     let report = |trouble: trouble::Trouble| trouble.report(&options.place);
 
     let seen = look(&ways, &letter, &mut teller).map_err(report)?;
     let mut found = findings(&seen, options.place.is_of_this_machine(), SystemTime::now());
     let logins = match &secret {
-        Some(secret) => log_in_by_each(options, &ways, secret, &seen, &mut teller).map_err(report)?,
+        Some(secret) => log_in_by_each(options, &ways, secret, &seen, &mut teller)?,
         None => Vec::new(),
     };
     found.extend(uneven(&logins));
@@ -91,12 +91,18 @@ fn log_in_by_each(
     secret: &Secret,
     seen: &Seen,
     teller: &mut Teller<'_>,
-) -> Result<Logins, trouble::Trouble> {
+) -> Result<Logins, Report> {
     let clear_text =
         if options.send_password_unprotected { ClearText::Anywhere } else { ClearText::UnderLayer };
     let user = options.user.as_deref().unwrap_or_default();
-    let person = Person { user, authorize: options.authorize.as_deref(), secret, clear_text };
+    let authorize = options.authorize.as_deref();
+    let is_up = matches!(seen.tls, TlsSeen::Up(_));
+    let starts_tls = is_up && seen.clear.is_some();
+    let person = Person { user, authorize, secret, clear_text, starts_tls };
     let mut logins = Logins::new();
+    if seen.clear.is_none() && !is_up {
+        return Ok(logins);
+    }
     for mechanism in wanted(options, seen) {
         let is_refused = |(_, outcome): &&(Mechanism, Outcome)| matches!(outcome, Outcome::Refused(_));
         let has_success = logins.iter().any(|(_, outcome)| matches!(outcome, Outcome::LetIn { .. }));
@@ -129,7 +135,8 @@ fn uneven(logins: &Logins) -> Option<Finding> {
         logins.iter().filter(|(_, outcome)| wanted(outcome)).map(|(mechanism, _)| mechanism.name()).collect()
     };
     let good = names(|outcome| matches!(outcome, Outcome::LetIn { .. }));
-    let bad = names(|outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_)));
+    let bad =
+        names(|outcome| matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Broken(_)));
     (!good.is_empty() && !bad.is_empty()).then(|| {
         Finding::danger(
             "uneven-mechanisms",

@@ -24,11 +24,12 @@ use zeroize::Zeroizing;
 
 use crate::command::Greeting;
 use crate::line::LineBuffer;
-use crate::reply::{Code, Reply};
+use crate::reply::Reply;
 use crate::server::Layer;
 
 mod command;
 mod end;
+mod event;
 mod exchange;
 mod limits;
 mod message;
@@ -37,6 +38,7 @@ mod reader;
 
 pub use command::{Command, Step};
 pub use end::{ClosedBy, Fault};
+pub use event::{CannotSend, Event};
 pub use limits::{ClientName, Limits, Settings, Waits};
 pub use offer::Offer;
 
@@ -44,48 +46,6 @@ use command::{Line, Meaning};
 use exchange::Exchange;
 use message::DataWriter;
 use reader::{Heard, ReplyReader, excerpt};
-
-/// What comes out of a session.
-#[derive(Eq, PartialEq)]
-pub enum Event {
-    /// The reply to a command, in the order of the commands. Behind 220 to STARTTLS: send the output, do the handshake,
-    /// call [`Session::layered`]. Behind 354 to DATA: [`Session::message`], [`Session::end_message`].
-    Reply {
-        /// To what.
-        to: Step,
-        /// In the server's words.
-        reply: Reply,
-    },
-    /// AUTH goes on: [`Session::respond`] or [`Session::cancel`].
-    Challenge {
-        /// 334, or what stood in its place.
-        code: Code,
-        /// Without base64.
-        octets: Zeroizing<Vec<u8>>,
-    },
-    /// A challenge was no base64, one that no initial response answers, or one too many, and the exchange was given up
-    /// with `*` (RFC 4954 section 4). The reply to AUTH comes.
-    BadChallenge,
-    /// The last event. Send the output, then close. Commands without a reply may have been carried out or not.
-    Closed(ClosedBy),
-}
-
-/// Why something is not sent. Nothing has changed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum CannotSend {
-    /// The session waits for a layer, a response to a challenge or a message; or it has ended.
-    #[error("not at this point of the session")]
-    NotNow,
-    /// The server does not have an extension that this needs.
-    #[error("the server does not offer {0}")]
-    NotOffered(&'static str),
-    /// An argument with octets that may not be there, or too many.
-    #[error("an argument that cannot be sent")]
-    BadArgument,
-    /// So many commands wait already.
-    #[error("too many commands wait")]
-    Full,
-}
 
 /// What a session waits for.
 enum State {
@@ -502,18 +462,6 @@ impl fmt::Debug for Session {
             .field("asked", &self.asked)
             .field("closed", &self.closed_by())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Event {
-    /// No octet of a challenge.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reply { to, reply } => write!(f, "Reply({to}: {reply})"),
-            Self::Challenge { code, octets } => write!(f, "Challenge({code}, {} octets)", octets.len()),
-            Self::BadChallenge => f.write_str("BadChallenge"),
-            Self::Closed(by) => write!(f, "Closed({by})"),
-        }
     }
 }
 

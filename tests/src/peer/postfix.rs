@@ -111,6 +111,14 @@ impl Postfix {
         Ok(Self { daemon, doors, maps, _journal: journal, host })
     }
 
+    /// Where maps of this type decide.
+    ///
+    /// # Panics
+    /// Where there is no such type.
+    pub fn door(&self, kind: &str) -> SocketAddrV4 {
+        self.doors[KINDS.iter().position(|one| *one == kind).expect("a type of maps")]
+    }
+
     /// Its maps.
     pub fn maps(&self) -> &Maps {
         &self.maps
@@ -121,8 +129,7 @@ impl Postfix {
     /// # Panics
     /// When it does not answer.
     pub fn connect(&self, kind: &str, from: Ipv4Addr) -> Client {
-        let door = KINDS.iter().position(|one| *one == kind).expect("a type of maps");
-        Client::connect(self.doors[door], from).expect("a Postfix that listens")
+        Client::connect(self.door(kind), from).expect("a Postfix that listens")
     }
 
     /// Its first process.

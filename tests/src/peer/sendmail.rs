@@ -69,6 +69,11 @@ impl Sendmail {
         Ok(Self { daemon, world, program, door, maps, _journal: Journal(journal), place })
     }
 
+    /// Where it listens.
+    pub fn door(&self) -> SocketAddrV4 {
+        self.door
+    }
+
     /// Its maps.
     pub fn maps(&self) -> &Maps {
         &self.maps

@@ -161,11 +161,12 @@ fn mechanisms(seen: &Seen) -> Vec<Finding> {
         let why = "whoever logs in so is as good as somebody with a password wherever only AUTH is asked for";
         found.push(Finding::danger("anonymous", "it lets anybody log in by ANONYMOUS", why));
     }
-    if let (Some(clear), Some(under_tls)) = (&seen.clear, &seen.under_tls) {
-        if has_any(clear) && !has_any(under_tls) {
-            let why = "who logs in must do so in clear";
-            found.push(Finding::danger("auth-lost", "AUTH is offered in clear, and not under TLS", why));
-        }
+    if let (Some(clear), Some(under_tls)) = (&seen.clear, &seen.under_tls)
+        && has_any(clear)
+        && !has_any(under_tls)
+    {
+        let why = "who logs in must do so in clear";
+        found.push(Finding::danger("auth-lost", "AUTH is offered in clear, and not under TLS", why));
     }
     if offers().next().is_some() && !offers().any(has_any) {
         let why = "nobody can log in here: right for a port between servers, wrong for one of users";
@@ -225,8 +226,8 @@ mod tests {
         (session.offer().clone(), reply)
     }
 
-    fn offer(line: &str) -> Option<Offer> {
-        Some(said(&[line], "250 OK").0)
+    fn offer(line: &str) -> Offer {
+        said(&[line], "250 OK").0
     }
 
     fn reply(line: &str) -> Reply {
@@ -269,8 +270,8 @@ mod tests {
 
     fn fine() -> Seen {
         Seen {
-            clear: offer("AUTH SCRAM-SHA-256"),
-            under_tls: offer("AUTH SCRAM-SHA-256 PLAIN"),
+            clear: Some(offer("AUTH SCRAM-SHA-256")),
+            under_tls: Some(offer("AUTH SCRAM-SHA-256 PLAIN")),
             tls: up(&[], 90),
             relay: Relay::Refused(reply("550 5.7.1 no")),
             verify: Some(reply("252 maybe")),
@@ -283,15 +284,20 @@ mod tests {
         for (seen, expected) in [
             (fine(), ""),
             (Seen { clear: None, ..fine() }, ""),
-            (Seen { clear: offer("AUTH=LOGIN"), ..fine() }, "plain-in-clear"),
+            (Seen { clear: Some(offer("AUTH=LOGIN")), ..fine() }, "plain-in-clear"),
             (
-                Seen { clear: offer("AUTH PLAIN"), under_tls: None, tls: TlsSeen::NotOffered, ..fine() },
+                Seen {
+                    clear: Some(offer("AUTH PLAIN")),
+                    under_tls: None,
+                    tls: TlsSeen::NotOffered,
+                    ..fine()
+                },
                 "no-tls plain-in-clear",
             ),
-            (Seen { under_tls: offer("X"), ..fine() }, "auth-lost"),
-            (Seen { clear: offer("X"), under_tls: offer("X"), ..fine() }, "(no-auth)"),
-            (Seen { under_tls: offer("AUTH ANONYMOUS"), ..fine() }, "anonymous"),
-            (Seen { under_tls: offer("AUTH CRAM-MD5"), ..fine() }, "(weak-mechanisms)"),
+            (Seen { under_tls: Some(offer("X")), ..fine() }, "auth-lost"),
+            (Seen { clear: Some(offer("X")), under_tls: Some(offer("X")), ..fine() }, "(no-auth)"),
+            (Seen { under_tls: Some(offer("AUTH ANONYMOUS")), ..fine() }, "anonymous"),
+            (Seen { under_tls: Some(offer("AUTH CRAM-MD5")), ..fine() }, "(weak-mechanisms)"),
             (Seen { relay: Relay::Open(reply("250 ok")), ..fine() }, "open-relay"),
             (Seen { relay: Relay::Later(reply("450 wait")), ..fine() }, "(relay-undecided)"),
             (Seen { verify: Some(reply("250 <p@a>")), ..fine() }, "vrfy-tells"),
@@ -314,7 +320,8 @@ mod tests {
 
     #[test]
     fn nobody_reads_along_on_a_socket_of_this_machine() {
-        let seen = Seen { clear: offer("AUTH PLAIN"), under_tls: None, tls: TlsSeen::NotOffered, ..fine() };
+        let seen =
+            Seen { clear: Some(offer("AUTH PLAIN")), under_tls: None, tls: TlsSeen::NotOffered, ..fine() };
         assert_eq!(words(&seen, true), "");
     }
 }

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smtp::Reply;
 use smtp::client::{ClosedBy, Command, Event, Session, Settings, Step, Waits};
 use smtp::server::Layer;
-use smtp::{Code, Reply};
 use tls::client::{ClientConnection, ClientSetup, ServerFacts};
 use zeroize::Zeroizing;
 
@@ -71,14 +71,14 @@ impl<'a> Link<'a> {
 
     /// EHLO, and HELO where the server knows nothing else.
     fn hello(&mut self, teller: &mut Teller<'_>) -> Result<(), Trouble> {
-        let reply = self.say(Command::Hello, teller)?;
+        let mut reply = self.say(Command::Hello, teller)?;
         if reply.code().number() >= 500 {
-            let reply = self.reply()?;
-            teller.sent("HELO")?;
+            teller.sent(&format!("HELO {}", self.session.name()))?;
+            reply = self.reply()?;
             teller.heard(&reply)?;
-            if reply.code().is_refusal() {
-                return Err(Trouble::Refused(format!("it refuses to be greeted: {reply}")));
-            }
+        }
+        if reply.code().is_refusal() {
+            return Err(Trouble::Refused(format!("it refuses to be greeted: {reply}")));
         }
         Ok(())
     }
@@ -99,6 +99,7 @@ impl<'a> Link<'a> {
 
     /// Sends a command and waits for its reply; both are told.
     pub(crate) fn say(&mut self, command: Command, teller: &mut Teller<'_>) -> Result<Reply, Trouble> {
+        self.ended()?;
         teller.sent(&match command {
             Command::Hello => format!("EHLO {}", self.session.name()),
             _ => command.to_string(),
@@ -137,7 +138,9 @@ impl<'a> Link<'a> {
             match self.event()? {
                 Event::Challenge { code, octets } => {
                     teller.challenged(code, octets.len())?;
-                    self.mercury(code, teller)?;
+                    if code.number() != 334 {
+                        teller.known("RFC 4954 has 334 here; taken all the same")?;
+                    }
                     return Ok(Answer::Challenge(octets));
                 }
                 Event::BadChallenge => teller.known("a challenge that is no base64: given up")?,
@@ -148,13 +151,6 @@ impl<'a> Link<'a> {
                 Event::Reply { .. } | Event::Closed(_) => {}
             }
         }
-    }
-
-    fn mercury(&self, code: Code, teller: &mut Teller<'_>) -> Result<(), Trouble> {
-        if code.number() != 334 {
-            teller.known("RFC 4954 has 334 here; taken all the same")?;
-        }
-        Ok(())
     }
 
     fn reply(&mut self) -> Result<Reply, Trouble> {

@@ -25,6 +25,8 @@ pub(crate) struct Person<'a> {
     pub(crate) secret: &'a Secret,
     /// Whether the secret may be sent itself where anybody may be at the other end.
     pub(crate) clear_text: ClearText,
+    /// Whether STARTTLS leads anywhere: where it does not, the login goes on in clear.
+    pub(crate) starts_tls: bool,
 }
 
 /// What came of it.
@@ -38,29 +40,52 @@ pub(crate) enum Outcome {
     NotTried(LeftOut),
     /// We gave up: whoever is there is not who knows the password, or does not speak the mechanism.
     Failed(Failure),
+    /// The connection did not last.
+    Broken(String),
 }
 
-/// One login.
+/// One login. What happens to its connection is its own matter.
 pub(crate) fn log_in(
     ways: &Ways<'_>,
     mechanism: Mechanism,
     person: &Person<'_>,
     teller: &mut Teller<'_>,
+) -> Result<Outcome, Report> {
+    let done = try_to(ways, mechanism, person, teller);
+    teller.show_all();
+    match done {
+        Ok(outcome) => Ok(outcome),
+        Err(Trouble::Ours(report)) => Err(report),
+        Err(trouble) => Ok(Outcome::Broken(trouble.report(ways.place).cause().to_owned())),
+    }
+}
+
+fn try_to(
+    ways: &Ways<'_>,
+    mechanism: Mechanism,
+    person: &Person<'_>,
+    teller: &mut Teller<'_>,
 ) -> Result<Outcome, Trouble> {
+    // Up to AUTH it is what was shown before.
+    teller.be_brief();
     let mut link = Link::open(ways, teller)?;
-    if link.facts().is_none() && link.offer().has("STARTTLS") && link.start_tls(teller)?.is_some() {
+    if person.starts_tls && link.facts().is_none() && link.start_tls(teller)?.is_some() {
         teller.known("no TLS: the login goes on in clear")?;
     }
     let channel = channel(ways, link.facts());
     let settings = Arc::new(settings(ways, mechanism, person));
     let offered: Vec<String> = link.offer().mechanisms().map(str::to_owned).collect();
     let outcome = match settings.choose(offered.iter().map(String::as_str), &channel) {
-        Ok(choice) => exchange(&mut link, choice, &settings, &channel, person.secret, teller)?,
+        Ok(choice) => {
+            teller.show_all();
+            exchange(&mut link, choice, &settings, &channel, person.secret, teller)?
+        }
         Err(client::NoneFits(why)) => {
             let why = why.into_iter().find(|(one, _)| *one == mechanism);
             Outcome::NotTried(why.map_or(LeftOut::NotOffered, |(_, why)| why))
         }
     };
+    teller.be_brief();
     link.quit(teller)?;
     Ok(outcome)
 }
@@ -164,13 +189,11 @@ impl Exchange {
                 link.session().send(now, command)?;
                 self.has_begun = true;
             }
-            Some(octets) => {
-                teller.sent(&format!("(a response of {} octets)", octets.len()))?;
+            // Not even its length: that may be the password's.
+            octets => {
+                let octets = octets.unwrap_or_else(|| Secret::new(Vec::new()));
+                teller.sent(if octets.is_empty() { "(an empty response)" } else { "(a response)" })?;
                 link.session().respond(now, &octets)?;
-            }
-            None => {
-                teller.sent("(an empty response)")?;
-                link.session().respond(now, &Secret::new(Vec::new()))?;
             }
         }
         Ok(match link.answer(teller)? {
@@ -210,7 +233,7 @@ impl Outcome {
             Self::Refused(reply) if reply.code().number() < 500 => "later",
             Self::Refused(_) => "refused",
             Self::NotTried(_) => "not tried",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Broken(_) => "failed",
         }
     }
 
@@ -229,6 +252,7 @@ impl Outcome {
             }
             Self::NotTried(why) => why.to_string(),
             Self::Failed(failure) => format!("given up: {failure}"),
+            Self::Broken(words) => words.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use smtp::Reply;
 use smtp::address::{ForwardPath, ReversePath};
 use smtp::client::{ClosedBy, Command, Fault, Offer};
 use smtp::command::{Body, Mail};
-use tls::client::ServerFacts;
+use tls::client::{ClientError, ServerFacts};
 
 use super::link::{Link, Ways};
 use super::place::Tls;
@@ -37,7 +37,7 @@ pub(crate) enum TlsSeen {
     /// It is, and then refused.
     Refused(Reply),
     /// The handshake did not succeed.
-    Failed(tls::client::ClientError),
+    Failed(ClientError),
     /// Somebody has put octets before the handshake.
     Injected,
     /// It is there.
@@ -70,8 +70,9 @@ pub(crate) fn look(ways: &Ways<'_>, letter: &Letter, teller: &mut Teller<'_>) ->
     let mut seen = Seen::default();
     let mut link = match Link::open(ways, teller) {
         Ok(link) => link,
-        Err(trouble) if ways.place.tls == Tls::AtOnce => {
-            seen.tls = without_tls(trouble, teller)?;
+        // What is no TLS at all is no server for this URL, and nothing to be judged.
+        Err(Trouble::Tls(error)) if ways.place.tls == Tls::AtOnce && error != ClientError::NotTls => {
+            seen.tls = without_tls(Trouble::Tls(error), teller)?;
             return Ok(seen);
         }
         Err(trouble) => return Err(trouble),
@@ -117,7 +118,9 @@ fn start_tls<'a>(
 /// What of a trouble is a finding; the others end the look.
 fn without_tls(trouble: Trouble, teller: &mut Teller<'_>) -> Result<TlsSeen, Trouble> {
     let (seen, words) = match trouble {
-        Trouble::Tls(error) => (TlsSeen::Failed(error.clone()), error.to_string()),
+        Trouble::Tls(error) if error != ClientError::BadName => {
+            (TlsSeen::Failed(error.clone()), error.to_string())
+        }
         Trouble::Ended(by @ ClosedBy::Fault { fault: Fault::Injected, .. }) => {
             (TlsSeen::Injected, by.to_string())
         }
@@ -127,14 +130,27 @@ fn without_tls(trouble: Trouble, teller: &mut Teller<'_>) -> Result<TlsSeen, Tro
     Ok(seen)
 }
 
-/// What it does for somebody whom it does not know. A server that has had enough of it has refused.
+/// What it does for somebody whom it does not know. A server that has had enough of it has told what it told.
 fn strangers(
     link: &mut Link<'_>,
     letter: &Letter,
     seen: &mut Seen,
     teller: &mut Teller<'_>,
 ) -> Result<(), Trouble> {
+    match questions(link, letter, seen, teller) {
+        Err(Trouble::Ended(by)) => Ok(teller.known(&format!("no more is asked: {by}"))?),
+        asked => asked,
+    }
+}
+
+fn questions(
+    link: &mut Link<'_>,
+    letter: &Letter,
+    seen: &mut Seen,
+    teller: &mut Teller<'_>,
+) -> Result<(), Trouble> {
     seen.relay = relay(link, letter, teller)?;
+    link.say(Command::Reset, teller)?;
     seen.verify = Some(link.say(Command::Verify("postmaster".to_owned()), teller)?);
     seen.expand = Some(link.say(Command::Expand("postmaster".to_owned()), teller)?);
     Ok(())
@@ -142,21 +158,16 @@ fn strangers(
 
 fn relay(link: &mut Link<'_>, letter: &Letter, teller: &mut Teller<'_>) -> Result<Relay, Trouble> {
     let mail = Mail { from: letter.from.clone(), size: None, body: Body::SevenBit, submitter: None };
-    let reply = link.say(Command::Mail(mail), teller)?;
-    let verdict = match reply.code().number() {
-        500.. => return Ok(Relay::Refused(reply)),
-        400.. => return Ok(Relay::Later(reply)),
-        _ => {
-            let reply = link.say(Command::Recipient(letter.to.clone()), teller)?;
-            match reply.code().number() {
-                500.. => Relay::Refused(reply),
-                400.. => Relay::Later(reply),
-                _ => Relay::Open(reply),
-            }
-        }
-    };
-    link.say(Command::Reset, teller)?;
-    Ok(verdict)
+    let mut reply = link.say(Command::Mail(mail), teller)?;
+    let is_sender = !reply.code().is_refusal();
+    if is_sender {
+        reply = link.say(Command::Recipient(letter.to.clone()), teller)?;
+    }
+    Ok(match reply.code().number() {
+        500.. => Relay::Refused(reply),
+        400.. => Relay::Later(reply),
+        _ => Relay::Open(reply),
+    })
 }
 
 /// An address as it is typed, with or without its brackets.

@@ -15,15 +15,31 @@ use tls::client::ServerFacts;
 /// Says what happens.
 pub(crate) struct Teller<'a> {
     io: &'a mut Io,
+    is_verbose: bool,
+    is_brief: bool,
 }
 
 impl<'a> Teller<'a> {
-    pub(crate) fn new(io: &'a mut Io) -> Self {
-        Self { io }
+    /// `is_verbose`: nothing is left out.
+    pub(crate) fn new(io: &'a mut Io, is_verbose: bool) -> Self {
+        Self { io, is_verbose, is_brief: false }
+    }
+
+    /// Steps that were shown once already are not shown from here on.
+    pub(crate) fn be_brief(&mut self) {
+        self.is_brief = !self.is_verbose;
+    }
+
+    /// They are.
+    pub(crate) fn show_all(&mut self) {
+        self.is_brief = false;
     }
 
     /// Says something, each time to its own kind of reader.
     pub(crate) fn tell(&mut self, text: &str, object: &Value) -> Result<(), Report> {
+        if self.is_brief {
+            return Ok(());
+        }
         match self.io.format() {
             Format::Text => self.io.out().line(cli::printable::lines(text))?,
             Format::Json => self.io.out().json(object)?,
@@ -67,9 +83,10 @@ impl<'a> Teller<'a> {
 pub(crate) fn certificate(facts: &ServerFacts) -> String {
     let certificate = &facts.certificate;
     let doubts: Vec<_> = facts.verdict.doubts().iter().map(ToString::to_string).collect();
-    let verdict = match facts.verdict.is_verified() {
-        true => "verified".to_owned(),
-        false => format!("NOT VERIFIED: {}", doubts.join("; ")),
+    let verdict = if doubts.is_empty() {
+        "verified".to_owned()
+    } else {
+        format!("NOT VERIFIED: {}", doubts.join("; "))
     };
     let names = match certificate.names.as_slice() {
         [] => "no host".to_owned(),

@@ -123,7 +123,10 @@ fn the_watchdog_hears_of_it_again_and_again() {
     }
     // None of the others can speak for it.
     for role in ["keeper", "front"].into_iter().filter(|_| is_root()) {
-        assert_eq!(fs::read(format!("/proc/{}/environ", daemon.pid(role).unwrap())).unwrap(), b"LOCALDOMAIN=.\0");
+        assert_eq!(
+            fs::read(format!("/proc/{}/environ", daemon.pid(role).unwrap())).unwrap(),
+            b"LOCALDOMAIN=.\0"
+        );
     }
     let _ = daemon.end();
 }
