@@ -215,10 +215,10 @@ impl Keeper {
     }
 
     async fn wait_for_it(&self) -> Result<(), Gone> {
-        let mut is_there = self.0.is_there.subscribe();
-        if *is_there.borrow_and_update() {
+        if self.is_there() {
             return Ok(());
         }
+        let mut is_there = self.0.is_there.subscribe();
         match tokio::time::timeout(RECONNECT_WAIT, is_there.wait_for(|is_there| *is_there)).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Gone::Silent),
@@ -427,7 +427,7 @@ impl Line {
 
     /// False at the end.
     fn read_some(&self, decoder: &mut Decoder) -> io::Result<bool> {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = [0; 4 << 10];
         match self.stream.try_read(&mut buffer) {
             Ok(0) => Ok(false),
             Ok(count) => {

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_tcp_nodelay;
 use rustix::net::{AddressFamily, getsockname};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
@@ -105,6 +106,9 @@ impl Door {
         match listening {
             Listening::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
+                // Each of our writes is all there is to say: nothing is won by waiting for more. Sockets that are accepted
+                // inherit it.
+                set_tcp_nodelay(&listener, true)?;
                 TcpListener::from_std(listener).map(Self::Tcp)
             }
             Listening::Unix(listener) => {
@@ -118,8 +122,6 @@ impl Door {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Each of our writes is all there is to say: nothing is won by waiting for more.
-                stream.set_nodelay(true)?;
                 Ok((Socket::Tcp(stream), Some(address.ip().to_canonical())))
             }
             Self::Unix(listener) => {

@@ -342,6 +342,9 @@ impl Driver {
 
     /// A client that does not read holds nobody up for longer than one that does not write.
     async fn flush(&mut self) -> Result<(), Broken> {
+        if !self.begun.pipe.has_output() {
+            return Ok(());
+        }
         let wait = self.begun.settings().policy.limits.line_wait;
         tokio::time::timeout(wait, self.begun.pipe.flush()).await.unwrap_or(Err(Broken::Gone))
     }

@@ -8,6 +8,7 @@
 //! Levels are 0 to 14 and not five, and fields are known by name: so this is no `tracing`. Nothing here takes a type that can
 //! hold a secret.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::str::FromStr;
@@ -49,6 +50,8 @@ pub(crate) struct Style {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Journal {
     process: &'static str,
+    /// Asked once: the system is not asked again for each line.
+    pid: u32,
     style: Style,
 }
 
@@ -83,11 +86,11 @@ impl Line {
         text
     }
 
-    fn json(&self, process: &str, time: Option<String>) -> String {
+    fn json(&self, process: &str, pid: u32, time: Option<String>) -> String {
         let mut object = Map::new();
         object.extend(time.map(|time| ("time".to_owned(), Value::from(time))));
         object.insert("process".to_owned(), process.into());
-        object.insert("pid".to_owned(), std::process::id().into());
+        object.insert("pid".to_owned(), pid.into());
         object.insert("priority".to_owned(), (self.priority as u8).into());
         object.insert("level".to_owned(), self.level.into());
         if !self.text.is_empty() {
@@ -136,7 +139,12 @@ impl FromStr for Style {
 impl Journal {
     /// Of a process of this name.
     pub(crate) fn new(process: &'static str, style: Style) -> Self {
-        Self { process, style }
+        Self { process, pid: std::process::id(), style }
+    }
+
+    /// Whether a line of this level is written.
+    pub(crate) fn wants(&self, level: u8) -> bool {
+        level <= self.style.level
     }
 
     pub(crate) fn style(&self) -> Style {
@@ -150,7 +158,7 @@ impl Journal {
 
     /// Writes a line, if it is to be written.
     pub(crate) fn write(&self, line: &Line) {
-        if line.level <= self.style.level {
+        if self.wants(line.level) {
             let now = OffsetDateTime::now_utc().format(&Rfc3339).ok().filter(|_| !self.style.is_dated);
             // Where nobody listens nothing is said. In one piece: three processes write here.
             let _ = io::stderr().lock().write_all(self.rendered(line, now).as_bytes());
@@ -159,27 +167,36 @@ impl Journal {
 
     fn rendered(&self, line: &Line, time: Option<String>) -> String {
         if self.style.format == LogFormat::Json {
-            return line.json(self.process, time) + "\n";
+            return line.json(self.process, self.pid, time) + "\n";
         }
         let before = match time {
             Some(time) => format!("{time} "),
             None => format!("<{}>", line.priority as u8),
         };
-        let (process, pid) = (self.process, std::process::id());
-        let mut rendered = String::new();
-        for text in line.text().lines() {
-            let text = cli::printable::lines(text);
+        let (process, pid) = (self.process, self.pid);
+        let text = line.text();
+        let mut rendered = String::with_capacity(before.len() + process.len() + text.len() + ROOM);
+        for text in text.lines() {
+            let text = printable(text);
             let _ = writeln!(rendered, "{before}{process}[{pid}]: {text}");
         }
         rendered
     }
 }
 
+/// Most lines are plain, and there is one for each login.
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return text.into();
+    }
+    cli::printable::lines(text).into()
+}
+
 /// A value that cannot be taken for more than one.
-fn quoted(value: &str) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "@._-+/:[]<>".contains(character);
-    if !value.is_empty() && value.chars().all(is_plain) {
-        return value.to_owned();
+fn quoted(value: &str) -> Cow<'_, str> {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"@._-+/:[]<>".contains(&octet);
+    if !value.is_empty() && value.bytes().all(is_plain) {
+        return value.into();
     }
     let escaped: String = value
         .chars()
@@ -190,8 +207,11 @@ fn quoted(value: &str) -> String {
             _ => character.escape_unicode().collect(),
         })
         .collect();
-    format!("\"{escaped}\"")
+    format!("\"{escaped}\"").into()
 }
+
+/// What stands around the process's number, and the number.
+const ROOM: usize = 16;
 
 #[cfg(test)]
 mod tests {

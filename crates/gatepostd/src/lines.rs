@@ -5,5 +5,5 @@
 mod front;
 mod keeper;
 
-pub(crate) use self::front::of_front;
+pub(crate) use self::front::{level_of_front, of_front};
 pub(crate) use self::keeper::of_keeper;

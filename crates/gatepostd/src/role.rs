@@ -131,6 +131,9 @@ impl front::event::Journal for Teller {
         if let front::event::Event::Configured { log_level, log_format, .. } = event {
             self.journal().follow(*log_level, *log_format);
         }
-        self.write(&lines::of_front(event));
+        let journal = *self.journal();
+        if journal.wants(lines::level_of_front(event)) {
+            journal.write(&lines::of_front(event));
+        }
     }
 }

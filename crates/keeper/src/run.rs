@@ -72,6 +72,7 @@ struct Desk<'o> {
     observer: &'o Observer,
     trust: &'o Trust,
     keeper: Keeper<LiveStore>,
+    dice: Dice,
     checkers: Checkers,
     upkeep: Upkeep,
     front: Option<Front>,
@@ -123,6 +124,7 @@ impl<'o> Desk<'o> {
             observer,
             trust,
             keeper,
+            dice: Dice::new()?,
             checkers,
             upkeep,
             front: None,
@@ -260,7 +262,7 @@ impl<'o> Desk<'o> {
         }
         while let Some(front) = &mut self.front {
             match front.decoder.next::<ToKeeper>() {
-                Ok(Some(message)) => self.keeper.handle(message, &now(), random()?),
+                Ok(Some(message)) => self.keeper.handle(message, &now(), self.dice.throw()?),
                 Ok(None) => return Ok(()),
                 Err(WireError::Malformed | WireError::TooLong) => self.leave(true),
             }
@@ -429,10 +431,36 @@ fn now() -> Now {
     Now { instant: Instant::now(), time: Timestamp(time) }
 }
 
-fn random() -> Result<[u8; 32], RunError> {
-    let mut octets = [0; 32];
+fn random<const N: usize>() -> Result<[u8; N], RunError> {
+    let mut octets = [0; N];
     getrandom::fill(&mut octets).map_err(|error| RunError::System(io::Error::other(error)))?;
     Ok(octets)
+}
+
+/// Random octets for each message, drawn for several of them at once: to ask the system takes longer than most of what
+/// is done with them.
+struct Dice {
+    drawn: Zeroizing<[u8; 512]>,
+    thrown: usize,
+}
+
+impl Dice {
+    fn new() -> Result<Self, RunError> {
+        Ok(Self { drawn: Zeroizing::new(random()?), thrown: 0 })
+    }
+
+    /// Never the same twice, and not kept.
+    fn throw(&mut self) -> Result<[u8; 32], RunError> {
+        if self.thrown == self.drawn.len() {
+            *self = Self::new()?;
+        }
+        let mut octets = [0; 32];
+        let next = &mut self.drawn[self.thrown..self.thrown + octets.len()];
+        octets.copy_from_slice(next);
+        next.zeroize();
+        self.thrown += octets.len();
+        Ok(octets)
+    }
 }
 
 const TICK: Duration = Duration::from_secs(1);

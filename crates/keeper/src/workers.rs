@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use credential::{ChangedBy, Salts};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::process::setpriority_process;
 use safefile::{Account, Uid};
 use zeroize::Zeroizing;
 
@@ -101,6 +102,8 @@ impl Bell {
 }
 
 fn work(jobs: &Mutex<Receiver<Check>>, results: &Sender<Checked>, bell: &Bell) {
+    // On Linux this is the thread's own. Where it fails checks are as urgent as everything else.
+    let _ = setpriority_process(None, PATIENT);
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
@@ -177,6 +180,10 @@ fn renew(renewal: Renewal, store: &SharedStore) -> Option<Event> {
         Err(error) => Some(Event::NotRenewed { identity, words: error.to_string() }),
     }
 }
+
+/// The nice value of who checks passwords: what every login needs, and most of them need nothing else, goes first. A
+/// tenth of each processor is left to the checks however many logins there are.
+const PATIENT: i32 = 10;
 
 /// Renewals that wait, each with a record and a password; of more, the next login tries again.
 const MOST_CHORES: usize = 64;

@@ -4,6 +4,7 @@
 //! not here but in `server/words.rs`.
 
 use std::fmt;
+use std::io::Write as _;
 
 /// A reply code of RFC 5321 section 4.2.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -129,12 +130,15 @@ impl Reply {
         let last = self.lines.len().saturating_sub(1);
         for (number, line) in self.lines.iter().enumerate() {
             let more = if number == last { ' ' } else { '-' };
-            let enhanced = self
-                .enhanced
-                .map(|EnhancedCode { subject, detail }| format!("{}.{subject}.{detail} ", self.code.class()));
-            let mut text = format!("{}{more}{}{line}", self.code, enhanced.unwrap_or_default());
-            text.truncate(MAX_LINE - 2);
-            output.extend_from_slice(text.as_bytes());
+            let start = output.len();
+            output.reserve(line.len() + NUMBERS);
+            // Writing to memory does not fail.
+            let _ = write!(output, "{}{more}", self.code);
+            if let Some(EnhancedCode { subject, detail }) = self.enhanced {
+                let _ = write!(output, "{}.{subject}.{detail} ", self.code.class());
+            }
+            output.extend_from_slice(line.as_bytes());
+            output.truncate(start + MAX_LINE - 2);
             output.extend_from_slice(b"\r\n");
         }
     }
@@ -183,11 +187,16 @@ fn enhanced(code: Code, line: &str) -> Option<EnhancedCode> {
 
 /// Printable ASCII, in the place of every other character a question mark.
 pub(crate) fn printable(words: &str) -> String {
+    if words.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return words.to_owned();
+    }
     words.chars().map(|each| if matches!(each, ' '..='~') { each } else { '?' }).collect()
 }
 
 /// RFC 5321 section 4.5.3.1.5: a reply line has at most 512 octets with its CRLF.
 const MAX_LINE: usize = 512;
+/// Room for code, enhanced code and line end.
+const NUMBERS: usize = 18;
 
 #[cfg(test)]
 mod tests {

@@ -4,16 +4,24 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::{MAX_MESSAGE, WireError, from_octets, to_octets};
+use crate::{MAX_MESSAGE, USUAL_MESSAGE, WireError, from_octets};
 
 /// Puts a message behind what is to be sent.
 pub fn push<T: Serialize>(message: &T, out: &mut Zeroizing<Vec<u8>>) -> Result<(), WireError> {
-    let octets = to_octets(message)?;
-    let length = u32::try_from(octets.len()).map_err(|_| WireError::TooLong)?;
-    make_room(out, 4 + octets.len());
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&octets);
-    Ok(())
+    let start = out.len();
+    // In its place at once: a copy would have to be wiped.
+    for room in [USUAL_MESSAGE, MAX_MESSAGE] {
+        make_room(out, LENGTH + room);
+        out.resize(start + LENGTH + room, 0);
+        let (before, place) = out[start..].split_at_mut(LENGTH);
+        if let Ok(length) = postcard::to_slice(message, place).map(|used| used.len()) {
+            before.copy_from_slice(&u32::try_from(length).map_err(|_| WireError::TooLong)?.to_le_bytes());
+            out.truncate(start + LENGTH + length);
+            return Ok(());
+        }
+    }
+    out.truncate(start);
+    Err(WireError::TooLong)
 }
 
 /// By hand, so that what is left behind is wiped: it may hold a password.
@@ -53,17 +61,20 @@ impl Decoder {
     )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
         let rest = &self.buffer[self.taken..];
-        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let Some((length, rest)) = rest.split_first_chunk::<LENGTH>() else { return Ok(None) };
         let length = u32::from_le_bytes(*length) as usize;
         if length > MAX_MESSAGE {
             return Err(WireError::TooLong);
         }
         let Some(message) = rest.get(..length) else { return Ok(None) };
         let message = from_octets(message)?;
-        self.taken += 4 + length;
+        self.taken += LENGTH + length;
         Ok(Some(message))
     }
 }
+
+/// Octets of a length.
+const LENGTH: usize = 4;
 
 #[cfg(test)]
 mod tests {

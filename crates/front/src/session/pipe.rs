@@ -106,6 +106,11 @@ impl Pipe {
         self.out.len() >= MOST_OUT
     }
 
+    /// Whether anything is on its way.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     /// Sends everything, in as few pieces as the socket takes.
     pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
         let mut sent = 0;
@@ -209,6 +214,6 @@ impl Pipe {
     }
 }
 
-/// On the stack while it is used, and no longer.
-const READ: usize = 16 << 10;
+/// On the stack while it is used, and no longer. A command is far shorter, and each reading clears all of it.
+const READ: usize = 4 << 10;
 const MOST_OUT: usize = 64 << 10;

@@ -6,19 +6,29 @@ use smtp::server::ClosedBy;
 
 use crate::journal::{Line, Priority};
 
+/// The level of what every session has to say, asked before a line is made of it; of whatever is rare, none.
+pub(crate) fn level_of_front(event: &Event<'_>) -> u8 {
+    match event {
+        Event::Connected(_) | Event::Closed { .. } | Event::LoggedIn { .. } | Event::Offered { .. } => {
+            SESSIONS
+        }
+        _ => 0,
+    }
+}
+
 /// The line of an event.
 pub(crate) fn of_front(event: &Event<'_>) -> Line {
     match event {
-        Event::Connected(peer) => of_peer(line(Priority::Info, 12, "connect"), peer),
+        Event::Connected(peer) => of_peer(line(Priority::Info, SESSIONS, "connect"), peer),
         Event::TurnedAway { peer, why } => of_peer(line(Priority::Warning, 6, turned_away(*why)), peer),
-        Event::Closed { peer, by } => of_peer(line(Priority::Info, 12, closed(*by)), peer),
+        Event::Closed { peer, by } => of_peer(line(Priority::Info, SESSIONS, closed(*by)), peer),
         Event::TlsBegun { peer, facts } => of_tls(peer, facts),
         Event::TlsFailed { peer, why } => {
             of_peer(line(Priority::Warning, 8, "").with("STARTTLS", "server"), peer).with("error", why)
         }
         Event::Offered { mechanisms, left_out } => of_offer(mechanisms, left_out),
         Event::LoggedIn { peer, authentication, authorization, mechanism, ssf } => {
-            of_peer(line(Priority::Info, 12, "logged in"), peer)
+            of_peer(line(Priority::Info, SESSIONS, "logged in"), peer)
                 .with("authid", authentication)
                 .with("author", authorization)
                 .with("mech", mechanism)
@@ -112,7 +122,7 @@ fn of_tls(peer: &Peer<'_>, facts: &tls::Facts) -> Line {
 
 fn of_offer(mechanisms: &[String], left_out: &[(String, String)]) -> Line {
     let left_out: Vec<_> = left_out.iter().map(|(name, why)| format!("{name} ({why})")).collect();
-    line(Priority::Info, 12, "AUTH: available")
+    line(Priority::Info, SESSIONS, "AUTH: available")
         .with("mech", mechanisms.join(" "))
         .with("left_out", left_out.join("; "))
 }
@@ -148,6 +158,9 @@ const fn closed(by: Option<ClosedBy>) -> &'static str {
         Some(ClosedBy::Stray) => "closed: the client speaks another protocol",
     }
 }
+
+/// Of what is told of every session.
+const SESSIONS: u8 = 12;
 
 #[cfg(test)]
 mod tests {
