@@ -62,7 +62,8 @@ fn what_is_told_can_be_tried(shown: &str) {
         let typed = if command.contains("asks for a password") { &*typed } else { command };
         let said = sh(&format!("{}\nprintf 'secret' | {typed}", environment.join("\n")));
         // A finding of authcheck on this host is none of ours.
-        let is_done = said.status.success() || command.starts_with("authcheck discover");
+        let most = if command.starts_with("authcheck discover") { 2 } else { 0 };
+        let is_done = said.status.code().is_some_and(|code| (0..=most).contains(&code));
         assert!(is_done, "{command}: {said:?}");
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cli::Report;
-use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue, Senders};
+use config::{Config, ConfigError, Delivery, MapName, NamedFile, Owner, Queue};
 use credential::client_info::holds_secret;
 use safefile::{Kind, Reached, Trust, Verdict};
 use store::maps::{self, MapError};
@@ -62,12 +62,8 @@ fn named(mut itself: Judged, context: &Context) -> Vec<Judged> {
 /// A map by which the process goes that faces the network is looked into, where it is safe: it holds no client-info.
 fn fronts_map(judged: Judged, file: &NamedFile, context: &Context) -> Judged {
     let config = &context.config;
-    let senders = match &config.submission.senders {
-        Senders::Map(map) => Some(map),
-        Senders::Any | Senders::Own => None,
-    };
-    let maps = [config.access_map.as_ref(), config.tls.client_map.as_ref(), senders];
-    let named = maps.into_iter().flatten().find(|map| map.file() == file.path && file.kind == Kind::Map);
+    let mut maps = config.front_maps().into_iter().map(|(_, map)| map);
+    let named = maps.find(|map| map.file() == file.path && file.kind == Kind::Map);
     let Some(map) = named.filter(|_| judged.verdict() == Verdict::Safe) else { return judged };
     match has_client_info(map, &context.trust(&file.path)) {
         Ok(false) => judged,

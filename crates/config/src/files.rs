@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use safefile::{Account, Exception, Kind, Trust};
 
 use crate::Config;
-use crate::words::Senders;
+use crate::words::{MapName, Senders};
 
 /// A file that the configuration names.
 #[derive(Clone, Debug)]
@@ -225,12 +225,22 @@ impl Config {
         named
     }
 
-    fn roles(&self) -> Vec<(FileRole, PathBuf)> {
-        let maps = (0..).zip(&self.client_info.maps);
+    /// The maps that the front reads, and the role of each.
+    pub fn front_maps(&self) -> Vec<(FileRole, &MapName)> {
         let senders = match &self.submission.senders {
-            Senders::Map(map) => Some(map.file()),
+            Senders::Map(map) => Some(map),
             Senders::Any | Senders::Own => None,
         };
+        let maps = [
+            (FileRole::ClientMap, self.tls.client_map.as_ref()),
+            (FileRole::AccessMap, self.access_map.as_ref()),
+            (FileRole::Senders, senders),
+        ];
+        maps.into_iter().filter_map(|(role, map)| Some((role, map?))).collect()
+    }
+
+    fn roles(&self) -> Vec<(FileRole, PathBuf)> {
+        let maps = (0..).zip(&self.client_info.maps);
         let mut roles = vec![(FileRole::Store, self.secrets.path.clone())];
         roles
             .extend(self.client_info.default_auth_info.clone().map(|path| (FileRole::DefaultAuthInfo, path)));
@@ -239,13 +249,11 @@ impl Config {
             (FileRole::Certificate, self.tls.certificate.clone()),
             (FileRole::Key, self.tls.key.clone()),
             (FileRole::ClientCa, self.tls.client_ca.clone()),
-            (FileRole::ClientMap, self.tls.client_map.as_ref().map(crate::MapName::file)),
-            (FileRole::AccessMap, self.access_map.as_ref().map(crate::MapName::file)),
-            (FileRole::Senders, senders),
-            (FileRole::Queue, Some(self.queue.directory.clone())),
-            (FileRole::Maildirs, Some(self.delivery.maildirs.clone())),
         ];
         roles.extend(fronts.into_iter().filter_map(|(role, path)| Some((role, path?))));
+        roles.extend(self.front_maps().into_iter().map(|(role, map)| (role, map.file())));
+        roles.push((FileRole::Queue, self.queue.directory.clone()));
+        roles.push((FileRole::Maildirs, self.delivery.maildirs.clone()));
         roles
     }
 }

@@ -28,15 +28,15 @@ pub(crate) struct Parts {
 /// The files of one configuration, watched.
 pub(crate) struct Files {
     wanted: Vec<DaemonFile>,
-    access_map: Option<config::MapName>,
-    client_map: Option<config::MapName>,
-    senders: Option<config::MapName>,
+    maps: Vec<(FileRole, config::MapName)>,
     trust: Trust,
     seen: Seen,
     /// What was complained about last, so that it is said once.
     complaint: Option<String>,
     /// The map that holds secrets, if one does.
     with_secrets: Option<FileRole>,
+    /// Maps that were taken up, as they then were: a trouble with another file lets nobody walk over them again.
+    taken: Vec<(FileRole, Stamp)>,
     parts: Parts,
 }
 
@@ -73,16 +73,12 @@ impl Files {
         parts.tls = parts.tls.filter(|_| has_certificate);
         Self {
             wanted: config.daemon_files().into_iter().filter(|file| is_read(file.role)).collect(),
-            access_map: config.access_map.clone(),
-            client_map: config.tls.client_map.clone(),
-            senders: match &config.submission.senders {
-                config::Senders::Map(map) => Some(map.clone()),
-                config::Senders::Any | config::Senders::Own => None,
-            },
+            maps: config.front_maps().into_iter().map(|(role, map)| (role, map.clone())).collect(),
             trust: trust.clone(),
             seen: Seen::new(),
             complaint: None,
             with_secrets: None,
+            taken: Vec::new(),
             parts,
         }
     }
@@ -140,13 +136,22 @@ impl Files {
         self.parts.tls = tls;
         complaints.extend(faults);
         self.with_secrets = None;
-        for (role, name, part) in [
-            (FileRole::AccessMap, &self.access_map, &mut self.parts.access),
-            (FileRole::ClientMap, &self.client_map, &mut self.parts.client_map),
-            (FileRole::Senders, &self.senders, &mut self.parts.senders),
+        for (role, part) in [
+            (FileRole::AccessMap, &mut self.parts.access),
+            (FileRole::ClientMap, &mut self.parts.client_map),
+            (FileRole::Senders, &mut self.parts.senders),
         ] {
-            let (map, fault) = map(take(role), name.as_ref());
+            let name = self.maps.iter().find(|(known, _)| *known == role).map(|(_, name)| name);
+            let answer = take(role);
+            let stamp = answer.as_ref().and_then(|answer| answer.as_ref().ok()).map(SafeFile::stamp);
+            let as_before = stamp.map(|stamp| (role, stamp));
+            if as_before.as_ref().is_some_and(|it| self.taken.contains(it)) {
+                continue;
+            }
+            let (map, fault) = map(answer, name);
             *part = map;
+            self.taken.retain(|(taken, _)| *taken != role);
+            self.taken.extend(as_before.filter(|_| fault.is_none()));
             if let Some(MapFault::HasSecrets(_)) = fault {
                 self.with_secrets = Some(role);
             }

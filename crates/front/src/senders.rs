@@ -306,7 +306,9 @@ mod tests {
         let none = Table(BTreeMap::new());
         let own =
             |fields: &[(&'static str, &str)]| said(fields, Some("alice@gate.test"), &none, &SenderRules::Own);
-        assert_eq!(own(&[]), "taken");
+        let has_none = "550 5.7.1 From: rejected: the message has none";
+        assert_eq!(own(&[]), has_none);
+        assert_eq!(own(&[("Sender", "alice@gate.test")]), has_none);
         assert_eq!(own(&[("From", " Alice <alice@gate.test>\r\n"), ("Sender", "alice@Gate.test")]), "taken");
         let bob = "550 5.7.1 From: <bob@gate.test> rejected: not owned by user alice@gate.test";
         assert_eq!(own(&[("From", "alice@gate.test, bob@gate.test")]), bob);

@@ -54,7 +54,7 @@ fn say(report: &Report, level: Level, io: &mut Io) -> Result<(), Report> {
 
 /// What stands in the maps of the front. The daemon's first process does not read them, for it is root; who checks, does.
 fn maps(ground: &Ground, findings: &mut Findings) {
-    for (role, map) in ground.front_maps() {
+    for (role, map) in ground.config.front_maps() {
         let path = map.file();
         match survey::look_into(map, &ground.trust(&path)) {
             Ok(found) => {

@@ -193,6 +193,11 @@ impl Daemon {
             let Some(worker) = self.worker(role).as_mut() else { return };
             match worker.hear() {
                 Heard::Nothing => return,
+                // Maps and the want of a keeper are the front's.
+                Heard::Words(ToOpener::HoldsSecrets { .. } | ToOpener::Alone) if role != Role::Front => {
+                    worker.give_up();
+                    return;
+                }
                 Heard::Words(ToOpener::Ready) => {
                     self.on(Event::Ready(role));
                     if self.supervisor.restarts(role) > 0 {

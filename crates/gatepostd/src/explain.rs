@@ -133,7 +133,7 @@ fn identity(ground: &Ground, user: &str) -> Result<String, Report> {
 }
 
 fn maps(ground: &Ground) -> Result<Maps, Report> {
-    let named = ground.front_maps();
+    let named = ground.config.front_maps();
     let map = |wanted| named.iter().find(|(role, _)| *role == wanted).map(|(_, map)| *map);
     let (access, senders) = (map(FileRole::AccessMap), map(FileRole::Senders));
     Maps::open(access, senders, |map| ground.trust(&map.file())).map_err(|error| match error {

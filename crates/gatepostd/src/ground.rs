@@ -7,7 +7,7 @@ use cli::options::Common;
 use cli::{Exit, Report};
 use config::daemon::{DaemonAccounts, Starter};
 use config::trusted_user::{self, Files, Given, TrustedUser};
-use config::{Config, FileIndex, FileRole, HostAccounts, MapName, Owner, Senders};
+use config::{Config, FileIndex, FileRole, HostAccounts, Owner};
 use safefile::{
     Account, Audit, Kind, OpenError, Reached, Refusal, SafeFile, Trust, Uid, Verdict, display_path,
 };
@@ -91,24 +91,10 @@ impl Ground {
         self.starter == Starter::Root
     }
 
-    /// The maps that the front reads, and what names each.
-    pub(crate) fn front_maps(&self) -> Vec<(FileRole, &MapName)> {
-        let senders = match &self.config.submission.senders {
-            Senders::Map(map) => Some(map),
-            Senders::Any | Senders::Own => None,
-        };
-        let maps = [
-            (FileRole::AccessMap, self.config.access_map.as_ref()),
-            (FileRole::ClientMap, self.config.tls.client_map.as_ref()),
-            (FileRole::Senders, senders),
-        ];
-        maps.into_iter().filter_map(|(role, map)| Some((role, map?))).collect()
-    }
-
     /// What is to be said when the map of this number holds client-info; `None` where it is no map of the front.
     pub(crate) fn holds_secrets(&self, file: u16) -> Option<Report> {
         let role = FileRole::of(FileIndex(file))?;
-        let (_, map) = self.front_maps().into_iter().find(|(known, _)| *known == role)?;
+        let (_, map) = self.config.front_maps().into_iter().find(|(known, _)| *known == role)?;
         let split = self.config.split(role.key(), map);
         let report = Report::new(Exit::CONFIG, display_path(&split.path), &split.cause).because(&split.why);
         Some(split.commands.into_iter().fold(report, Report::mend))

@@ -58,7 +58,7 @@ fn the_corpus_is_what_the_conversations_say() {
 fn corpora_whole_and_damaged_go_the_same_way_in_any_pieces() {
     let full = std::env::var_os("GATEPOST_TEST_FULL").is_some_and(|value| value == "1");
     let copies = if full { 2_000 } else { 40 };
-    let targets: [(&str, fn(&[u8])); 3] = [
+    let targets: [(&str, Target); 3] = [
         ("smtp_server", fuzzed::server::server),
         ("smtp_client", fuzzed::client::client),
         ("smtp_mailbox", fuzzed::mailbox::mailbox),
@@ -86,7 +86,10 @@ fn a_caller_that_answers_otherwise_changes_no_rule() {
     }
 }
 
-fn replay(target: fn(&[u8]), octets: &[u8]) {
+/// What the fuzzer calls.
+type Target = fn(&[u8]);
+
+fn replay(target: Target, octets: &[u8]) {
     let shown = Shown(octets);
     target(shown.0);
 }
