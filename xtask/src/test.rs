@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 /// Installs what is missing, starting no service; without root or apt the tests themselves say what they miss.
-fn install_peers() -> Outcome {
+pub(crate) fn install_peers() -> Outcome {
     let libraries = Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
     let missing: Vec<&str> = PEERS
         .iter()

@@ -35,6 +35,7 @@ pub(crate) struct Options {
 
 /// Clients have to be as fast as servers: what measures is built as what is measured.
 pub(super) fn run(runs: usize, sessions: usize) -> Outcome {
+    crate::test::install_peers()?;
     let mut measure = super::program("xtask");
     step(measure.arg("measure-auth").arg(runs.to_string()).arg(sessions.to_string()))
 }
@@ -81,24 +82,15 @@ impl Bench {
         for _ in 0..self.runs {
             for row in &mut rows {
                 for (server, figures) in servers.iter().zip(&mut row.figures) {
-                    self.measure(&self.way(server, row.mechanism, row.transport), server, figures)?;
+                    measure_logins(
+                        &self.way(server, row.mechanism, row.transport),
+                        &server.roots(),
+                        figures,
+                    )?;
                 }
             }
         }
         report::logins(&rows, self.runs);
-        Ok(())
-    }
-
-    fn measure(&self, way: &Way<'_>, server: &Server, figures: &mut Figures) -> Outcome {
-        let alone = load::log_in(way, 1, ALONE)?;
-        figures.alone.push(alone.took / alone.logins.max(1));
-        std::thread::sleep(SETTLING);
-        let before = tree::processor(&server.roots())?;
-        let done = load::log_in(way, CONCURRENCY, LASTING)?;
-        std::thread::sleep(SETTLING);
-        let spent = tree::processor(&server.roots())?.saturating_sub(before);
-        figures.processor.push(spent / done.logins.max(1));
-        figures.rate.push(done.per_second());
         Ok(())
     }
 
@@ -143,6 +135,20 @@ impl Bench {
         let Server { door, signs, derived, .. } = server;
         Way { door: *door, mechanism, transport, tls: &self.tls, derived, signs: *signs }
     }
+}
+
+/// One client alone, then all of them.
+fn measure_logins(way: &Way<'_>, roots: &[u32], figures: &mut Figures) -> Outcome {
+    let alone = load::log_in(way, 1, ALONE)?;
+    figures.alone.push(alone.took / alone.logins.max(1));
+    std::thread::sleep(SETTLING);
+    let before = tree::processor(roots)?;
+    let done = load::log_in(way, CONCURRENCY, LASTING)?;
+    std::thread::sleep(SETTLING);
+    let spent = tree::processor(roots)?.saturating_sub(before);
+    figures.processor.push(spent / done.logins.max(1));
+    figures.rate.push(done.per_second());
+    Ok(())
 }
 
 const KINDS: [(Mechanism, Transport); 4] = [

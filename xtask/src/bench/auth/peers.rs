@@ -9,7 +9,7 @@ use tests::peer::world::{Process, World};
 
 use super::client::HOST;
 use super::load::USERS;
-use super::proof::{REALM, User};
+use super::proof::{REALM, User, cram_md5_for_dovecot, scram_for_dovecot};
 use super::server::{Ground, Held, Server, free_port, loopback};
 use crate::shell::{Outcome, output};
 
@@ -50,7 +50,7 @@ pub(super) fn postfix(ground: &Ground) -> Outcome<Option<Server>> {
     let usr = Usr { world: world.show(etc, "/etc"), trees: [postfix.join("usr"), dovecot.join("usr")] };
     let port = free_port()?;
     configure_dovecot(ground)?;
-    fill_dovecot(ground, &usr)?;
+    fill_dovecot(ground)?;
     configure_postfix(ground, port)?;
     let start = |program: &str, arguments: &[&str]| {
         let command = usr.daemon(program);
@@ -71,15 +71,8 @@ struct Usr {
 }
 
 impl Usr {
-    fn tool(&self, program: &str) -> Option<Command> {
-        self.over(self.world.tool(Path::new("/bin/sh")).ok()?, program)
-    }
-
     fn daemon(&self, program: &str) -> Option<Command> {
-        self.over(self.world.daemon(Path::new("/bin/sh")).ok()?, program)
-    }
-
-    fn over(&self, mut command: Command, program: &str) -> Option<Command> {
+        let mut command = self.world.daemon(Path::new("/bin/sh")).ok()?;
         let [one, other] = self.trees.each_ref().map(|tree| tree.canonicalize().ok());
         let layers = format!("lowerdir={}:{}:/usr", one?.display(), other?.display());
         command.args(["-c", LAY_OVER, "sh"]).arg(layers).arg(program);
@@ -97,16 +90,16 @@ fn etc(ground: &Ground, whose: &str) -> Outcome<PathBuf> {
     let accounts = [("root", 0), ("daemon", 1), ("mail", 8), ("nobody", 65_534), ("smmta", 64_210)];
     let others = [("postfix", POSTFIX), ("postdrop", POSTDROP), ("dovecot", DOVECOT), ("dovenull", DOVENULL)];
     let accounts = accounts.into_iter().chain(others);
-    let passwd: String =
+    let passwd: Vec<String> =
         accounts.clone().map(|(name, id)| format!("{name}:x:{id}:{id}::/nonexistent:/bin/false\n")).collect();
-    let groups: String = accounts.map(|(name, id)| format!("{name}:x:{id}:\n")).collect();
+    let groups: Vec<String> = accounts.map(|(name, id)| format!("{name}:x:{id}:\n")).collect();
     for (file, text) in [
-        ("passwd", passwd.as_str()),
-        ("group", &groups),
-        ("hosts", &format!("127.0.0.1 localhost {HOST}\n")),
-        ("nsswitch.conf", "hosts: files\npasswd: files\ngroup: files\n"),
+        ("passwd", passwd.concat()),
+        ("group", groups.concat()),
+        ("hosts", format!("127.0.0.1 localhost {HOST}\n")),
+        ("nsswitch.conf", "hosts: files\npasswd: files\ngroup: files\n".to_owned()),
     ] {
-        ground.write(&format!("{name}/{file}"), text, 0o644)?;
+        ground.write(&format!("{name}/{file}"), &text, 0o644)?;
     }
     Ok(etc)
 }
@@ -135,22 +128,21 @@ fn site(ground: &Ground, port: u16) -> String {
 }
 
 /// A file for each mechanism, since each has a form of its own in which Dovecot stores.
-fn fill_dovecot(ground: &Ground, usr: &Usr) -> Outcome {
-    let no_view = "no view with Dovecot in it";
-    for (file, scheme) in [("cram", "CRAM-MD5"), ("scram", "SCRAM-SHA-256")] {
-        let mut command = usr.tool("/bin/sh").ok_or(no_view)?;
-        command.args(["-c", STORE, "sh"]).arg(ground.path("dovecot/dovecot.conf")).arg(scheme);
-        let text = output(command.arg(ground.path("users")))?;
+fn fill_dovecot(ground: &Ground) -> Outcome {
+    let users = || (0..USERS).map(User);
+    let cram = users().map(|user| format!("{}:{}\n", user.name(), cram_md5_for_dovecot(user)));
+    let scram = users().map(|user| {
+        let salt = format!("salt of {:08}", user.0);
+        Some(format!("{}:{}\n", user.name(), scram_for_dovecot(user, salt.as_bytes())?))
+    });
+    let scram: Option<String> = scram.collect();
+    for (file, text) in [("cram", cram.collect()), ("scram", scram.ok_or("no keys for Dovecot")?)] {
         let path = ground.write(&format!("dovecot/{file}"), &text, 0o640)?;
         std::os::unix::fs::chown(&path, None, Some(DOVECOT))
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }
-
-/// Passwords as Dovecot stores them by one of its schemes.
-const STORE: &str = "while IFS=: read -r user password; do \
-    printf '%s:%s\\n' \"$user\" \"$(doveadm -c \"$1\" pw -s \"$2\" -p \"$password\")\"; done < \"$3\"";
 
 fn configure_dovecot(ground: &Ground) -> Outcome {
     ground.directory("dovecot", 0o755, None)?;

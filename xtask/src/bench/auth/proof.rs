@@ -1,4 +1,5 @@
-//! What a client says to prove who it is: CRAM-MD5 (RFC 2195), SCRAM-SHA-256 (RFC 7677) and PLAIN, without channel binding.
+//! What a client says to prove who it is: CRAM-MD5 (RFC 2195), SCRAM-SHA-256 (RFC 7677) and PLAIN, without channel binding;
+//! and what Dovecot keeps in order to believe it.
 //!
 //! A client that logs in again keeps what it has derived, or the derivation would be all that it does.
 
@@ -61,7 +62,7 @@ pub(super) fn cram_md5(user: User, challenge: &str) -> Option<String> {
     let challenge = STANDARD.decode(challenge).ok()?;
     let mut hmac = Hmac::<Md5>::new_from_slice(user.password().as_bytes()).ok()?;
     hmac.update(&challenge);
-    let digest: String = hmac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+    let digest = hexadecimal(&hmac.finalize().into_bytes());
     Some(STANDARD.encode(format!("{} {digest}", user.name())))
 }
 
@@ -103,19 +104,73 @@ impl Derived {
         if let Some((_, keys)) = known.filter(|(known, _)| *known == from) {
             return Some(keys);
         }
-        let mut salted = [0; 32];
-        let salt = STANDARD.decode(salt).ok()?;
-        pbkdf2::pbkdf2_hmac::<Sha256>(user.password().as_bytes(), &salt, iterations, &mut salted);
-        let client = hmac(&salted, b"Client Key")?;
-        let server = hmac(&salted, b"Server Key")?;
-        let keys = Keys { client, stored: Sha256::digest(client).into(), server };
+        let keys = Keys::derive(user, &STANDARD.decode(salt).ok()?, iterations)?;
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(user.0, (from, keys.clone()));
         Some(keys)
     }
+}
+
+impl Keys {
+    fn derive(user: User, salt: &[u8], iterations: u32) -> Option<Self> {
+        let mut salted = [0; 32];
+        pbkdf2::pbkdf2_hmac::<Sha256>(user.password().as_bytes(), salt, iterations, &mut salted);
+        let client = hmac(&salted, b"Client Key")?;
+        let server = hmac(&salted, b"Server Key")?;
+        Some(Self { client, stored: Sha256::digest(client).into(), server })
+    }
+}
+
+/// A user in Dovecot's scheme SCRAM-SHA-256: iterations, salt, and the two keys that are stored.
+pub(super) fn scram_for_dovecot(user: User, salt: &[u8]) -> Option<String> {
+    let keys = Keys::derive(user, salt, ITERATIONS)?;
+    let [salt, stored, server] = [salt, &keys.stored, &keys.server].map(|octets| STANDARD.encode(octets));
+    Some(format!("{{SCRAM-SHA-256}}{ITERATIONS},{salt},{stored},{server}"))
+}
+
+/// A user in Dovecot's scheme CRAM-MD5: the states of HMAC-MD5 (RFC 2104) behind its first blocks, the outer one first.
+pub(super) fn cram_md5_for_dovecot(user: User) -> String {
+    let password = user.password();
+    let state = |pad: u8| {
+        let mut block = [pad; 64];
+        block.iter_mut().zip(password.as_bytes()).for_each(|(octet, key)| *octet ^= key);
+        // RFC 1321, section 3.3.
+        let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+        md5::block_api::compress(&mut state, &[block]);
+        state.map(u32::to_le_bytes).concat()
+    };
+    let octets = [state(0x5c), state(0x36)].concat();
+    format!("{{CRAM-MD5}}{}", hexadecimal(&octets))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
 }
 
 fn hmac(key: &[u8; 32], octets: &[u8]) -> Option<[u8; 32]> {
     let mut hmac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     hmac.update(octets);
     Some(hmac.finalize().into_bytes().into())
+}
+
+/// The fewest that RFC 7677 allows: they are the client's work.
+const ITERATIONS: u32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `doveadm pw` of Dovecot 2.3.19 has made them.
+    #[test]
+    fn users_are_stored_as_dovecot_stores_them() {
+        assert_eq!(
+            cram_md5_for_dovecot(User(0)),
+            "{CRAM-MD5}5d310981c383a1177da13daafe77fc1cc3fe7b1f8135bc1e695181986d382b0f"
+        );
+        let salt = STANDARD.decode("treWeVRX7bC+cyL6q2CCeg==").unwrap();
+        assert_eq!(
+            scram_for_dovecot(User(0), &salt).unwrap(),
+            "{SCRAM-SHA-256}4096,treWeVRX7bC+cyL6q2CCeg==,KUdUgNGLsCrdbwiBknDFj3MjFTlfNiKCwe+8hYesZ3g=,\
+             aCyd24+lTy1pJCYNu6Gs9fnbfsRI7nSj18HHsm4TxFE="
+        );
+    }
 }

@@ -78,7 +78,9 @@ pub(super) fn beside_checks(mechanism: Mechanism, free: &[f64], pressed: &[f64],
 pub(super) fn memory(transport: Transport, sessions: usize, before: u64, after: u64) {
     let transport_name = transport.name();
     println!("\n== {sessions} sessions that have logged in and wait, {transport_name}: PSS of all processes");
-    let of_each = after.saturating_sub(before) as f64 / sessions as f64;
+    let [grown, sessions] = [after.saturating_sub(before), sessions as u64]
+        .map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let of_each = f64::from(grown) / f64::from(sessions.max(1));
     let most = if transport == Transport::Clear { 20.0 } else { 40.0 };
     let met = met(of_each <= most);
     println!("   {before} KiB before, {after} KiB with them: {of_each:.1} KiB each (at most {most}: {met})");
