@@ -199,8 +199,12 @@ impl Judge<'_> {
             starttls: StartTls::NotOffered,
             ..Offer::default()
         };
-        let (address, names) = (self.mail.client.address, self.settings.client_names);
-        let decision = may_relay::client_at_greeting(address, names, &self.access);
+        let nameless = Client { name: Name::None, ..self.mail.client };
+        let mut decision = may_relay::client(nameless, &self.access);
+        if decision.refusal().is_some() {
+            self.seen.take();
+            decision = may_relay::client(self.client(), &self.access);
+        }
         let welcome = match decision.refusal() {
             Some(refusal) => {
                 self.note("connect", Some(&decision));
@@ -208,7 +212,7 @@ impl Judge<'_> {
             }
             None => Welcome::Open,
         };
-        // MAIL decides, by the name as well.
+        // MAIL asks again, by the name in any case.
         self.seen.take();
         Connection {
             client: "client".to_owned(),

@@ -24,7 +24,6 @@ use smtp::address::{Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
 use crate::access::{
     Access, AccessTrouble, Found, Tag, Untagged, Word, address_keys, denied, domain_keys, search,
 };
-use crate::settings::ClientNames;
 
 #[cfg(test)]
 mod tests;
@@ -154,20 +153,12 @@ pub struct Facts<'a> {
     pub access: &'a dyn Access,
 }
 
-/// Whether a client is let in.
+/// Whether a client is let in. A name speaks before its address; a greeting asks for it only where the address is turned
+/// away, MAIL always.
 pub fn client(client: Client<'_>, access: &dyn Access) -> Decision {
     let keys = client_keys(client);
     let found = search(access, Tag::Connect, Untagged::Counts, &keys);
     rejection(found, || denied(550, (7, 1), "Access denied")).unwrap_or_else(accepted)
-}
-
-/// Whether a client is let in, before anybody knows its name: where an entry by name may overrule one by address, it is, and
-/// MAIL decides.
-pub fn client_at_greeting(address: Option<IpAddr>, names: ClientNames, access: &dyn Access) -> Decision {
-    if names == ClientNames::Asked && address.is_some() && access.names_clients() {
-        return accepted();
-    }
-    client(Client { address, name: Name::None }, access)
 }
 
 /// Whether mail from a sender is taken.

@@ -19,7 +19,7 @@ use crate::event::{Event, Peer};
 use crate::identity::identity;
 use crate::keeper::Exchange;
 use crate::live::{Doing, Entry};
-use crate::may_relay::{self, Rule, Verdict};
+use crate::may_relay::{self, Client, Name, Rule, Verdict};
 use crate::names::{self, Found};
 use crate::settings::{AuthUse, ClientNames, ListenerSettings, TlsUse};
 use crate::site::{Front, Phase, Seat, Site};
@@ -106,16 +106,21 @@ impl Begun {
             self.begin_tls(policy.limits.handshake_wait).await?;
             transport = Transport::Tls;
         }
-        let welcome = self.welcome();
+        let welcome = self.welcome().await;
         let connection =
             Connection { client: self.client.clone(), transport, offer: self.offer().await, welcome };
         self.entry.does(Doing::Ready);
         Ok(Session::new(Instant::now(), policy, connection))
     }
 
-    fn welcome(&self) -> Welcome {
-        let names = self.site.settings.client_names;
-        let decision = may_relay::client_at_greeting(self.address, names, &*self.site.access);
+    async fn welcome(&mut self) -> Welcome {
+        let access = Arc::clone(&self.site.access);
+        let client = Client { address: self.address, name: Name::None };
+        let mut decision = may_relay::client(client, &*access);
+        if decision.refusal().is_some() && !matches!(decision.rule, Rule::Trouble(_)) {
+            let name = self.name(&*access).await;
+            decision = may_relay::client(Client { name: name.as_name(), ..client }, &*access);
+        }
         match &decision.verdict {
             // The greeting of somebody who is not let in is 554, which is for good; MAIL asks once more.
             Verdict::Refuse(_) if matches!(decision.rule, Rule::Trouble(_)) => Welcome::Open,

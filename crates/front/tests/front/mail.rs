@@ -133,9 +133,12 @@ fn a_submitted_message_is_completed_and_its_header_says_how_it_came() {
 #[test]
 fn another_submitter_is_not_believed() {
     let world = World::with_alice(Wish::default());
-    for (login, submitter, kept) in
-        [(true, "ALICE@gate.test", true), (true, "bob@gate.test", false), (false, "alice@gate.test", false)]
-    {
+    for (login, submitter, kept) in [
+        (true, "alice@GATE.test", true),
+        (true, "ALICE@gate.test", false),
+        (true, "bob@gate.test", false),
+        (false, "alice@gate.test", false),
+    ] {
         let mut client = world.client();
         client.ehlo();
         if login {

@@ -215,7 +215,7 @@ fn a_client_is_known_by_a_name_that_leads_back() {
     }
 }
 
-/// A name speaks before an address does, whatever it says; so a greeting leaves it to MAIL.
+/// A name speaks before an address does, whatever it says; so a greeting waits for the name of whom it would turn away.
 #[test]
 fn what_is_said_of_a_name_goes_before_what_is_said_of_its_address() {
     const BY_NAME: &str = "Connect:client.far.test";
