@@ -102,8 +102,7 @@ impl Bell {
 }
 
 fn work(jobs: &Mutex<Receiver<Check>>, results: &Sender<Checked>, bell: &Bell) {
-    // On Linux this is the thread's own. Where it fails checks are as urgent as everything else.
-    let _ = setpriority_process(None, PATIENT);
+    be_patient();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
@@ -112,6 +111,11 @@ fn work(jobs: &Mutex<Receiver<Check>>, results: &Sender<Checked>, bell: &Bell) {
         }
         bell.ring();
     }
+}
+
+/// On Linux a nice value is the thread's own. Where it fails this thread is as urgent as everything else.
+fn be_patient() {
+    let _ = setpriority_process(None, PATIENT);
 }
 
 /// What may wait, or be left undone.
@@ -132,6 +136,7 @@ impl Upkeep {
     pub(crate) fn start(store: SharedStore, observer: Observer) -> io::Result<Self> {
         let (chores, waiting) = mpsc::sync_channel(MOST_CHORES);
         let thread = thread::Builder::new().name("upkeep".to_owned()).spawn(move || {
+            be_patient();
             for chore in waiting {
                 if let Some(event) = carry_out(chore, &store) {
                     observer(event);
@@ -181,9 +186,9 @@ fn renew(renewal: Renewal, store: &SharedStore) -> Option<Event> {
     }
 }
 
-/// The nice value of who checks passwords: what every login needs, and most of them need nothing else, goes first. A
-/// tenth of each processor is left to the checks however many logins there are.
-const PATIENT: i32 = 10;
+/// The nice value of who derives from passwords: what every login needs, and most of them need nothing else, goes first. A
+/// quarter of each processor is left to the checks however much else there is.
+const PATIENT: i32 = 5;
 
 /// Renewals that wait, each with a record and a password; of more, the next login tries again.
 const MOST_CHORES: usize = 64;
