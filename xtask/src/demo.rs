@@ -371,7 +371,7 @@ run_as = "bin"
 "#;
 
 const CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
-    -subj /CN=mail.demo.example -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2> /dev/null";
+    -subj /CN=mail.demo.example -addext subjectAltName=DNS:mail.demo.example,IP:127.0.0.1 -keyout key.pem -out cert.pem 2> /dev/null";
 
 const START: &str = "gatepostd --config gatepost.toml 2>> log &";
 const STOP: &str = "kill $(cat run/pid)";

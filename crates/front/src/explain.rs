@@ -205,15 +205,12 @@ impl Judge<'_> {
             self.seen.take();
             decision = may_relay::client(self.client(), &self.access);
         }
-        let welcome = match decision.refusal() {
-            Some(refusal) => {
-                self.note("connect", Some(&decision));
-                Welcome::Refused(refusal.clone())
-            }
-            None => Welcome::Open,
-        };
+        if decision.refusal().is_some() || self.client().name == Name::None {
+            self.note("connect", Some(&decision));
+        }
         // MAIL asks again, by the name in any case.
         self.seen.take();
+        let welcome = decision.refusal().map_or(Welcome::Open, |refusal| Welcome::Refused(refusal.clone()));
         Connection {
             client: "client".to_owned(),
             transport: self.mail.transport,
@@ -255,7 +252,11 @@ impl Judge<'_> {
             return Answer::Refused(denied(530, (7, 0), "Authentication required"));
         }
         let decision = may_relay::client(self.client(), &self.access);
-        self.note("connect", Some(&decision));
+        if self.client().name == Name::None {
+            self.seen.take();
+        } else {
+            self.note("connect", Some(&decision));
+        }
         if let Some(refusal) = decision.refusal() {
             return Answer::Refused(refusal.clone());
         }
