@@ -153,6 +153,11 @@ pub(crate) fn time(seconds: &Value) -> String {
     }
 }
 
+/// More than anybody reads, of a process that may say whatever it likes.
+pub(crate) fn too_many(rows: usize) -> Report {
+    Report::plain(Exit::UNAVAILABLE, format_args!("the list does not end: more than {rows} rows"))
+}
+
 /// Lines of columns that are as wide as what stands in them. What a stranger has named himself stays in its cell.
 pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
     let shown = |row: &[String; COLUMNS]| row.each_ref().map(|cell| octets(cell).to_string());
@@ -171,6 +176,8 @@ pub(crate) fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String
     std::iter::once(line(head)).chain(rows).collect()
 }
 
+/// Twice what throttle.max_entries usually is, and more sessions than there are.
+pub(crate) const MOST_ROWS: usize = 1 << 20;
 /// A map of millions of entries is read in seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
