@@ -93,14 +93,14 @@ fn status_text(answer: &Value) -> String {
         octets(word(&answer["configuration"])),
     );
     for place in answer["listening"].as_array().into_iter().flatten() {
-        text.push_str(&format!("listening  {}\n", octets(word(place))));
+        text.extend(["listening  ", &octets(word(place)).to_string(), "\n"]);
     }
     let processes = answer["processes"].as_array().into_iter().flatten();
     processes.for_each(|process| text.push_str(&process_text(process, &answer["generation"])));
     let refused = &answer["refused"];
     if !refused.is_null() {
-        let number = number(&refused["generation"]);
-        text.push_str(&format!("refused    configuration {number}, and the one before stays\n"));
+        let number = number(&refused["generation"]).to_string();
+        text.extend(["refused    configuration ", &number, ", and the one before stays\n"]);
         let faults = refused["faults"].as_array().into_iter().flatten();
         faults.for_each(|fault| text.push_str(&report(fault).to_text("gatepostd", Level::Error)));
     }
@@ -114,7 +114,8 @@ fn process_text(process: &Value, current: &Value) -> String {
         (pid, _) => format!("process {pid}, not ready yet"),
     };
     let behind = match process["generation"].as_u64() {
-        Some(generation) if generation != number(current) => {
+        // A process that has just been started has none yet.
+        Some(generation) if generation != 0 && generation != number(current) => {
             format!(", with configuration {generation} still")
         }
         _ => String::new(),

@@ -376,9 +376,9 @@ mod tests {
         let mut it = Rehearsal::started();
         let count = (0..100).map(|_| it.on(Event::Alone).len()).sum::<usize>();
         assert_eq!(count, 1);
-        it.after(BETWEEN_CONNECTIONS - Duration::from_millis(1));
+        it.after(BETWEEN_CONNECTIONS / 2);
         assert_eq!(it.on(Event::Alone), []);
-        it.after(Duration::from_millis(1));
+        it.after(BETWEEN_CONNECTIONS / 2);
         assert_eq!(it.on(Event::Alone), [Action::Connect]);
         // A start is no wish of the front's.
         it.on(Event::Left(Keeper));
