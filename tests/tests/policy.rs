@@ -217,6 +217,41 @@ fn a_reload_with_client_info_in_the_access_map_is_refused_and_the_one_before_sta
     assert!(String::from_utf8_lossy(&reload.stdout).contains("configuration 4 is in force"), "{reload:?}");
 }
 
+/// What is put back names the same map, and the front refuses that as well: it is the first refusal that counts.
+#[test]
+fn a_reload_is_refused_too_where_the_configuration_before_named_the_same_map() {
+    let place = Place::new("access_map = \"hash:DIR/access\"\n[[listen]]\naddress = \"127.0.0.1\"\nport = 0");
+    place.map("hash", "access", REST);
+    let daemon = place.start();
+    let status = || {
+        let said = place.run("gatepostd", &["status", "--format", "json"]);
+        serde_json::from_slice::<Value>(&said.stdout).unwrap()
+    };
+    let front = |status: &Value| status["processes"][1]["generation"].clone();
+    place.map("hash", "access", MIXED);
+    let reload = place.run("gatepostd", &["reload"]);
+    let said = String::from_utf8_lossy(&reload.stderr).into_owned();
+    assert_eq!(reload.status.code(), Some(78), "{said}{reload:?}\n{}", daemon.log());
+    assert!(said.contains("the one before stays") && said.contains("fix: grep"), "{said}");
+    // It stays so, whatever the front has said since.
+    sleep(Duration::from_secs(1));
+    let now = status();
+    assert_eq!(
+        (&now["generation"], front(&now), &now["refused"]["generation"]),
+        (&3.into(), 1.into(), &2.into())
+    );
+    let text = String::from_utf8(place.run("gatepostd", &["status"]).stdout).unwrap();
+    assert!(text.contains("restarts, with configuration 1 still\n"), "{text}");
+    assert!(text.contains("refused    configuration 2, and the one before stays\n"), "{text}");
+    assert!(text.contains("AuthInfo:") && text.contains("fix: grep"), "{text}");
+
+    place.map("hash", "access", REST);
+    let reload = place.run("gatepostd", &["reload"]);
+    assert!(reload.status.success(), "{reload:?}\n{}", daemon.log());
+    let now = status();
+    assert_eq!((&now["generation"], front(&now), &now["refused"]), (&4.into(), 4.into(), &Value::Null));
+}
+
 /// What is said by one who has logged in as alice: the first lines of the replies.
 fn as_alice(address: &str, lines: &[&str]) -> Vec<String> {
     let stream = TcpStream::connect(address).unwrap();

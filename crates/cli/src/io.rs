@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::say::Level;
-use crate::{Exit, Format, Report};
+use crate::{Exit, Format, Report, json};
 
 /// The three streams of one run of a program, its name, and for whom it speaks.
 pub struct Io {
@@ -175,9 +175,7 @@ impl Output {
 
     /// Writes a value as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Report> {
-        let written = serde_json::to_writer(&mut self.to, value)
-            .map_err(io::Error::from)
-            .and_then(|()| self.to.write_all(b"\n"));
+        let written = json::write(&mut self.to, value).and_then(|()| self.to.write_all(b"\n"));
         self.after(written)
     }
 

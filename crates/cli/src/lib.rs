@@ -8,6 +8,7 @@ mod format;
 pub mod getopt;
 mod harden;
 mod io;
+mod json;
 mod open;
 pub mod options;
 pub mod printable;

@@ -64,9 +64,14 @@ fn write_char(f: &mut impl fmt::Write, c: char) -> fmt::Result {
         '\t' => f.write_str("\\t"),
         '\\' => f.write_str("\\\\"),
         c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c)),
-        c if c.is_control() || is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        c if is_hidden(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
         c => f.write_char(c),
     }
+}
+
+/// Whether a terminal would do something else with it than show it.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Characters that change how their neighbours look without being seen: Unicode category Cf as far as terminals act on

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::{Exit, printable};
+use crate::{Exit, json, printable};
 
 /// One trouble, told to the person who can do something about it.
 ///
@@ -163,7 +163,13 @@ impl Report {
 
     /// The objects of [`Report::to_json`], each on a line.
     pub(crate) fn to_json_lines(&self, program: &str, level: Level) -> String {
-        self.to_json(program, level).iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect()
+        let mut lines = Vec::new();
+        for object in self.to_json(program, level) {
+            // Writing to memory cannot fail.
+            let _ = json::write(&mut lines, &object);
+            lines.push(b'\n');
+        }
+        String::from_utf8(lines).unwrap_or_default()
     }
 
     fn own_text(&self, program: &str, level: Level) -> String {

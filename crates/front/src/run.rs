@@ -202,6 +202,7 @@ impl<'t> Desk<'t> {
         let Configured { generation, config, settings } = match read(words) {
             Ok(read) => read,
             Err((generation, words)) => {
+                self.taken = Taken::No;
                 self.journal.note(&Event::NotConfigured { generation, words: &words });
                 return Ok(());
             }

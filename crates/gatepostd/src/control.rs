@@ -31,6 +31,11 @@ pub(crate) enum Request {
     Status,
     /// Read the configuration again.
     Reload,
+    /// What became of a configuration.
+    Fate {
+        /// Its number, as the answer to [`Request::Reload`] has it.
+        generation: u32,
+    },
     /// Which sessions there are.
     Sessions {
         /// Those with greater numbers than this.
@@ -96,10 +101,15 @@ impl Control {
         Ok(Self { listener, directory, name: PathBuf::from(name), callers: Vec::new() })
     }
 
-    /// What to wait for. Who has said everything says nothing more.
+    /// What to wait for. Who has said everything says nothing more, and while all places are taken nobody is let in.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let door = Some(self.listener.as_fd()).filter(|_| self.has_room());
         let talking = self.callers.iter().filter(|caller| caller.ticket.is_none());
-        std::iter::once(self.listener.as_fd()).chain(talking.map(|caller| caller.stream.as_fd()))
+        door.into_iter().chain(talking.map(|caller| caller.stream.as_fd()))
+    }
+
+    fn has_room(&self) -> bool {
+        self.callers.len() < MOST_CALLERS
     }
 
     /// Until when somebody may take his time.
@@ -109,7 +119,7 @@ impl Control {
 
     /// Hears whoever has something to say, and has him answered.
     pub(crate) fn serve(&mut self, now: Instant, mut answer: impl FnMut(Request) -> Answer) {
-        while self.callers.len() < MOST_CALLERS
+        while self.has_room()
             && let Ok((stream, _)) = self.listener.accept()
         {
             if stream.set_nonblocking(true).is_ok() && is_permitted(&stream) {
@@ -239,6 +249,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::thread;
 
     use super::*;
@@ -305,6 +316,20 @@ mod tests {
         control.has_left(Role::Keeper);
         assert_eq!(heard(waiting.remove(0)), "{\"error\":\"the keeper has ended\"}\n");
         drop(caller(&Request::Status));
+    }
+
+    #[test]
+    fn while_all_places_are_taken_nobody_waits_for_the_next_one() {
+        let (_dir, path, mut control) = control();
+        let now = Instant::now();
+        let callers: Vec<_> = (0..=MOST_CALLERS).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        control.serve(now, |_| panic!("answered"));
+        let door = control.listener.as_fd().as_raw_fd();
+        let is_watched = |control: &Control| control.descriptors().any(|it| it.as_raw_fd() == door);
+        assert_eq!((control.callers.len(), is_watched(&control)), (MOST_CALLERS, false));
+        drop(callers);
+        control.serve(now, |_| panic!("answered"));
+        assert!(is_watched(&control));
     }
 
     #[test]

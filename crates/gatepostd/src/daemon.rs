@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use cli::options::Common;
-use cli::{Exit, Level, Report};
+use cli::{Exit, Report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use serde_json::{Value, json};
@@ -25,8 +25,11 @@ use crate::signals::{Signals, Wish};
 use crate::supervise::{Action, Ending, Event, Supervisor};
 use crate::worker::{Heard, Worker};
 
+mod generations;
 mod inquiry;
 mod reload;
+
+use generations::Generations;
 
 /// Runs until somebody wants it to end, or does not begin.
 pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
@@ -43,7 +46,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     daemon.close();
     match (ending, daemon.refusal) {
         (Ending::Wanted, _) => Ok(Exit::OK),
-        (Ending::NeverReady(_), Some(refusal)) => Err(refusal.report),
+        (Ending::NeverReady(_), Some(refusal)) => Err(refusal),
         (Ending::NeverReady(role), None) => {
             let cause = format!("the {role} did not come so far as to be ready: the log says why");
             Err(Report::plain(Exit::UNAVAILABLE, cause))
@@ -54,7 +57,8 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
 struct Daemon {
     common: Common,
     ground: Ground,
-    generation: Generation,
+    /// With what was in force before, as long as the front may be at it.
+    generations: Generations<(Ground, Sockets)>,
     sockets: Sockets,
     signals: Signals,
     /// Away only while it is being served.
@@ -71,17 +75,8 @@ struct Daemon {
     complaints: HashMap<(Role, u16), Line>,
     started: Instant,
     ending: Option<Ending>,
-    /// What was in force before the last reload, until the front has taken what it brought.
-    before: Option<(Ground, Sockets)>,
-    /// The last configuration that the front did not take.
-    refusal: Option<Refusal>,
-}
-
-/// Why the front did not take a configuration.
-#[derive(Debug)]
-struct Refusal {
-    generation: Generation,
-    report: Report,
+    /// Why the front could not begin.
+    refusal: Option<Report>,
 }
 
 impl Daemon {
@@ -90,13 +85,14 @@ impl Daemon {
         let signals = Signals::take().map_err(|error| Report::new(Exit::OSERR, "signals", error))?;
         let control = Control::listen(&ground.config.control_socket, ground.own_trust())?;
         made::fronts_directories(&ground)?;
-        let sockets = Sockets::default().following(&ground.config.listen, ground.own_trust());
+        let sockets = Sockets::default();
+        let sockets = sockets.following(std::iter::empty(), &ground.config.listen, ground.own_trust());
         let sockets = sockets.map_err(reload::all)?;
         let pid_file = PidFile::write(&ground.config.pid_file, ground.own_trust())?;
         Ok(Self {
             common,
             ground,
-            generation: Generation(1),
+            generations: Generations::new(),
             sockets,
             signals,
             control: Some(control),
@@ -110,7 +106,6 @@ impl Daemon {
             complaints: HashMap::new(),
             started: Instant::now(),
             ending: None,
-            before: None,
             refusal: None,
         })
     }
@@ -136,6 +131,7 @@ impl Daemon {
             self.notify.alive(now);
             let actions = self.supervisor.tick(now);
             self.perform(actions);
+            self.look_for_overdue(now);
         }
     }
 
@@ -206,8 +202,8 @@ impl Daemon {
                 }
                 Heard::Words(ToOpener::Alive(generation)) => {
                     worker.generation = generation;
-                    if role == Role::Front && generation == self.generation {
-                        self.before = None;
+                    if role == Role::Front {
+                        self.generations.taken(generation);
                     }
                     self.on(Event::Alive(role));
                 }
@@ -253,6 +249,9 @@ impl Daemon {
     fn reap(&mut self, role: Role) {
         let Some(status) = self.worker(role).as_mut().and_then(Worker::ended) else { return };
         *self.worker(role) = None;
+        if role == Role::Front {
+            self.generations.front_has_left();
+        }
         self.control.iter_mut().for_each(|control| control.has_left(role));
         let is_well = self.supervisor.is_stopping() && status.success();
         let (priority, level) = if is_well { (Priority::Info, 9) } else { (Priority::Critical, 0) };
@@ -269,9 +268,10 @@ impl Daemon {
         control.serve(Instant::now(), |request| match request {
             Request::Status => control::Answer::Now(self.status()),
             Request::Reload => control::Answer::Now(match self.reload() {
-                Ok(remarks) => json!({"generation": self.generation.0, "remarks": remarks}),
-                Err(faults) => json!({"generation": self.generation.0, "refused": faults}),
+                Ok(remarks) => json!({"generation": self.generations.current().0, "remarks": remarks}),
+                Err(faults) => json!({"generation": self.generations.current().0, "refused": faults}),
             }),
+            Request::Fate { generation } => control::Answer::Now(self.fate(Generation(generation))),
             Request::Sessions { after } => {
                 self.hand_on(Role::Front, Question::Sessions { after: SessionId(after) })
             }
@@ -332,13 +332,14 @@ impl Daemon {
     /// The configuration and, for the front, all listening sockets of it.
     fn configure(&mut self, role: Role) {
         let words = FromOpener::Configuration {
-            generation: self.generation,
+            generation: self.generations.current(),
             path: self.ground.config.path.display().to_string(),
             text: self.ground.text.clone(),
             listeners: self.sockets.iter().map(|(id, _)| id).collect(),
         };
         self.say(role, &words, None);
         if role == Role::Front {
+            self.generations.sent(Instant::now());
             let sockets = self.sockets.iter().map(|(id, socket)| (id, socket.try_clone_to_owned()));
             for (id, socket) in sockets.collect::<Vec<_>>() {
                 match socket {
@@ -394,12 +395,12 @@ impl Daemon {
             "version": env!("CARGO_PKG_VERSION"),
             "uptime": self.started.elapsed().as_secs(),
             "configuration": self.ground.config.path.display().to_string(),
-            "generation": self.generation.0,
+            "generation": self.generations.current().0,
             "listening": self.sockets.places(),
             "processes": processes,
-            "refused": self.refusal.as_ref().map(|refusal| json!({
+            "refused": self.generations.refusal().map(|refusal| json!({
                 "generation": refusal.generation.0,
-                "faults": refusal.report.to_json("gatepostd", Level::Error),
+                "faults": refusal.faults,
             })),
         })
     }
@@ -423,7 +424,11 @@ impl Daemon {
 
     /// What a service manager shows.
     fn words(&self) -> String {
-        format!("listening on {}; configuration {}", self.sockets.places().join(" "), self.generation.0)
+        format!(
+            "listening on {}; configuration {}",
+            self.sockets.places().join(" "),
+            self.generations.current().0
+        )
     }
 
     fn worker(&mut self, role: Role) -> &mut Option<Worker> {

@@ -8,7 +8,7 @@ use cli::{Exit, Format, Io, Report, printable};
 use serde_json::{Value, json};
 use wire::{Held, Subject, Whom};
 
-use crate::client::{number, socket, table, time, word};
+use crate::client::{MOST_ROWS, number, socket, table, time, too_many, word};
 use crate::control::{Request, ask};
 use crate::options::Reaching;
 
@@ -50,6 +50,9 @@ pub(crate) fn list(common: &Common, reaching: &Reaching, all: bool, io: &mut Io)
     for _ in 0..MOST_PARTS {
         let answer = ask(&socket, &Request::Throttled { from, all })?;
         found.extend(answer["held"].as_array().cloned().unwrap_or_default());
+        if found.len() > MOST_ROWS {
+            return Err(too_many(MOST_ROWS));
+        }
         match answer["next"].as_u64().and_then(|next| u32::try_from(next).ok()) {
             Some(next) if next > from => from = next,
             _ => break,
@@ -102,7 +105,7 @@ pub(crate) fn clear(
     };
     io.out().line(printable::lines(&line))?;
     for held in answer["still"].as_array().into_iter().flatten() {
-        let name = word(&held["name"]);
+        let name = printable::octets(word(&held["name"]));
         let report = Report::new(Exit::OK, name, "the network around it is still held back");
         io.warn(&report.mend(format!("gatepostd throttle clear {name}")));
     }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use wire::{SessionFacts, SessionId};
 
-use crate::client::{number, socket, table, word};
+use crate::client::{MOST_ROWS, number, socket, table, too_many, word};
 use crate::control::{Request, ask};
 use crate::options::Reaching;
 
@@ -46,7 +46,8 @@ pub(crate) fn list(common: &Common, reaching: &Reaching, io: &mut Io) -> Result<
         for session in answer["sessions"].as_array().into_iter().flatten() {
             match io.format() {
                 Format::Json => io.out().json(session)?,
-                Format::Text => rows.push(row(session)),
+                Format::Text if rows.len() < MOST_ROWS => rows.push(row(session)),
+                Format::Text => return Err(too_many(rows.len())),
             }
         }
         match answer["next"].as_u64() {

@@ -57,6 +57,8 @@ pub(crate) struct Supervisor {
     front: Post,
     was_ready: bool,
     stopping: Option<Stopping>,
+    /// When they were last connected because one of them wished for it.
+    connected: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +121,7 @@ impl Supervisor {
             // Who has worked before goes on with what is right.
             Event::Refused(_) if self.was_ready || self.stopping.is_some() => Vec::new(),
             Event::Refused(role) => self.stop(Ending::NeverReady(role), now),
-            Event::Alone => self.connect(),
+            Event::Alone => self.connect_again(now),
             Event::Stop if self.stopping.is_some() => self.kill_all(),
             Event::Stop => self.stop(Ending::Wanted, now),
         }
@@ -175,6 +177,19 @@ impl Supervisor {
     fn connect(&self) -> Vec<Action> {
         let are_both_up = Role::ALL.iter().all(|role| self.up(*role).is_some());
         are_both_up.then_some(Action::Connect).into_iter().collect()
+    }
+
+    /// A front that asks for nothing else would fill the keeper's ears with connections.
+    fn connect_again(&mut self, now: Instant) -> Vec<Action> {
+        let is_soon = |last: Instant| now.saturating_duration_since(last) < BETWEEN_CONNECTIONS;
+        if self.connected.is_some_and(is_soon) {
+            return Vec::new();
+        }
+        let actions = self.connect();
+        if !actions.is_empty() {
+            self.connected = Some(now);
+        }
+        actions
     }
 
     fn is_ready(&mut self, role: Role) -> Vec<Action> {
@@ -295,6 +310,8 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 const STEADY: Duration = Duration::from_mins(1);
 /// Both say every ten seconds that they are alive.
 const SILENCE: Duration = Duration::from_mins(1);
+/// The front waits for so long, too, before it asks again.
+const BETWEEN_CONNECTIONS: Duration = Duration::from_secs(5);
 /// How long what is under way may take: 20 seconds at the front, 5 at the keeper behind it. The unit waits for 40.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -351,6 +368,21 @@ mod tests {
         assert_eq!(it.on(Event::Alone), []);
         assert_eq!(it.after(FIRST_REST), [Action::Start(Keeper)]);
         assert_eq!(it.on(Event::Alone), []);
+        assert_eq!(it.on(Event::Up(Keeper)), [Action::Connect]);
+    }
+
+    #[test]
+    fn who_asks_for_connections_again_and_again_gets_few() {
+        let mut it = Rehearsal::started();
+        let count = (0..100).map(|_| it.on(Event::Alone).len()).sum::<usize>();
+        assert_eq!(count, 1);
+        it.after(BETWEEN_CONNECTIONS / 2);
+        assert_eq!(it.on(Event::Alone), []);
+        it.after(BETWEEN_CONNECTIONS / 2);
+        assert_eq!(it.on(Event::Alone), [Action::Connect]);
+        // A start is no wish of the front's.
+        it.on(Event::Left(Keeper));
+        it.after(FIRST_REST);
         assert_eq!(it.on(Event::Up(Keeper)), [Action::Connect]);
     }
 

@@ -60,6 +60,13 @@ impl Worker {
             .current_dir("/")
             .stdin(Stdio::from(theirs.as_fd().try_clone_to_owned()?))
             .stdout(Stdio::null());
+        // Nobody but root types there: with another account, and no input of its own, it has no business to read it.
+        match safefile::terminal_to_write() {
+            Ok(None) => {}
+            Ok(Some(terminal)) => drop(command.stderr(terminal)),
+            Err(_) if account.is_none() => {}
+            Err(_) => drop(command.stderr(Stdio::null())),
+        }
         if let Some(account) = account {
             let group = account.group.ok_or_else(|| io::Error::other("the account has no group"))?;
             // Whoever is made another user by root loses root's other groups too (setgroups).

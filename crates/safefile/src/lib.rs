@@ -41,7 +41,7 @@ pub use self::audit::{
 };
 pub use self::dir::{Entry, SafeDir};
 pub use self::facts::{Facts, FileType};
-pub use self::inherited::close_inherited;
+pub use self::inherited::{close_inherited, terminal_to_write};
 pub use self::input::{InputFile, standard_input};
 pub use self::kind::{Kind, Role, UnknownKind};
 pub use self::mend::Mend;

@@ -12,8 +12,8 @@ use tests::house::House;
 use tests::need;
 use tests::peer::{Maps, until};
 use wire::{
-    Channel, Class, ExchangeId, FromOpener, ListenerId, MAX_MESSAGE, SecretOctets, SessionId, ToFront,
-    ToKeeper, ToOpener, frame,
+    Channel, Class, ExchangeId, FromOpener, Generation, ListenerId, MAX_MESSAGE, SecretOctets, SessionId,
+    ToFront, ToKeeper, ToOpener, frame,
 };
 
 use super::intruder::{Taken, as_front, pid};
@@ -85,6 +85,35 @@ fn who_says_to_the_opener_what_cannot_be_said_is_killed_and_another_front_comes(
         drop(taken);
         assert_eq!(works_again(&house), keeper);
     }
+}
+
+#[test]
+fn who_repeats_himself_to_the_opener_fills_neither_the_log_nor_the_ears_of_the_keeper() {
+    let Ok(()) = need::root() else { return };
+    let Ok(house) = house() else { return };
+    let keeper = pid(&house, "keeper");
+    let taken = Taken::of(&house);
+    let words = [
+        ToOpener::Alone,
+        ToOpener::HoldsSecrets { generation: Generation(1), file: ITS_OWN[4] },
+        ToOpener::HoldsSecrets { generation: Generation(u32::MAX), file: ITS_OWN[4] },
+    ];
+    as_front(|| {
+        // What is said meanwhile is heard.
+        for _ in 0..50 {
+            for words in &words {
+                let octets = wire::to_octets(words).unwrap();
+                until("an opener that listens", || taken.opener.send(&octets, None).ok());
+            }
+        }
+        ask(&taken, ITS_OWN[4]);
+    });
+    let log = house.log();
+    assert_eq!(log.matches("the configuration is refused").count(), 1, "{log}");
+    assert!(!taken.is_killed(), "{log}");
+    assert_eq!((house.status()["generation"].clone(), pid(&house, "keeper")), (1.into(), keeper));
+    drop(taken);
+    assert_eq!(works_again(&house), keeper);
 }
 
 #[test]

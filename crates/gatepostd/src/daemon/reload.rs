@@ -1,16 +1,20 @@
 //! The configuration read again while the daemon runs.
 
+use std::time::Instant;
+
 use cli::{Exit, Level, Report};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wire::Generation;
 
-use super::{Daemon, Refusal};
+use super::Daemon;
+use super::generations::{Fate, Refused};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority};
 use crate::listen::Sockets;
 use crate::made;
 use crate::role::Role;
 use crate::supervise::Event;
+use crate::worker::Worker;
 
 impl Daemon {
     /// Reads the configuration again. One with faults changes nothing, and all of them are said.
@@ -29,7 +33,7 @@ impl Daemon {
                 (Line::new(Priority::Error, 0, text), Err(report.to_json("gatepostd", Level::Error)))
             }
         };
-        self.journal.write(&line.with("generation", self.generation.0));
+        self.journal.write(&line.with("generation", self.generations.current().0));
         self.notify.ready(&self.words());
         answer
     }
@@ -43,41 +47,75 @@ impl Daemon {
         findings.refusal().map_or(Ok(()), Err)?;
         remarks.extend(self.comes_with_restart(&ground));
         made::fronts_directories(&ground)?;
-        let sockets = self.sockets.following(&ground.config.listen, ground.own_trust()).map_err(all)?;
-        let before = self.put_in_force(ground, sockets);
-        // Of two reloads one upon the other, what the front had taken is what was before both.
-        self.before.get_or_insert(before);
+        let earlier = self.generations.all_kept().map(|(_, sockets)| sockets);
+        let sockets = self.sockets.following(earlier, &ground.config.listen, ground.own_trust());
+        let before = self.replace(ground, sockets.map_err(all)?);
+        self.generations.follow(before);
+        self.tell_all();
         Ok(remarks)
     }
 
     /// What was in force until now.
-    fn put_in_force(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
+    fn replace(&mut self, ground: Ground, sockets: Sockets) -> (Ground, Sockets) {
         self.journal.follow(ground.config.log_level, ground.config.log_format);
-        let before =
-            (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets));
-        self.generation = Generation(self.generation.0.wrapping_add(1));
+        (std::mem::replace(&mut self.ground, ground), std::mem::replace(&mut self.sockets, sockets))
+    }
+
+    fn tell_all(&mut self) {
         for role in Role::ALL {
             self.configure(role);
         }
-        before
     }
 
-    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one before
-    /// is put back; where there is none, a start has failed.
+    /// The front reads maps, and root does not: what it finds there counts as a fault of the configuration. The one that it
+    /// had is put back; where there is none, a start has failed.
     pub(super) fn refused(&mut self, role: Role, generation: Generation, file: u16) {
-        let Some(report) = self.ground.holds_secrets(file) else { return };
+        if !self.generations.may_be_refused(generation) {
+            return;
+        }
+        let ground = self.generations.kept(generation).map_or(&self.ground, |(ground, _)| ground);
+        let Some(report) = ground.holds_secrets(file) else { return };
         let text = report.to_text("reload", Level::Error);
         let text = format!("the configuration is refused\n{}", text.trim_end());
         self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
-        if generation != self.generation {
+        match self.generations.refused(generation, report.to_json("gatepostd", Level::Error)) {
+            Refused::Stays => {}
+            Refused::Start => {
+                self.refusal = Some(report);
+                self.on(Event::Refused(role));
+            }
+            Refused::Back((ground, sockets)) => {
+                let sockets = sockets.after(&self.sockets);
+                self.replace(ground, sockets);
+                self.generations.restore();
+                self.tell_all();
+                let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
+                self.journal.write(&line.with("generation", self.generations.current().0));
+                self.notify.ready(&self.words());
+            }
+        }
+    }
+
+    /// What became of a configuration that somebody had read.
+    pub(super) fn fate(&self, generation: Generation) -> Value {
+        match self.generations.fate(generation) {
+            Some(Fate::Taken) => json!({"fate": "taken"}),
+            Some(Fate::Refused(faults)) => json!({"fate": "refused", "refused": faults}),
+            None if self.generations.is_open(generation) => json!({"fate": "open"}),
+            None => json!({"fate": "overtaken"}),
+        }
+    }
+
+    /// A front that neither takes a configuration nor refuses it works by one that nobody wants any more.
+    pub(super) fn look_for_overdue(&mut self, now: Instant) {
+        if self.supervisor.is_stopping() || !self.generations.is_overdue(now) {
             return;
         }
-        self.refusal = Some(Refusal { generation, report });
-        let Some((ground, sockets)) = self.before.take() else { return self.on(Event::Refused(role)) };
-        self.put_in_force(ground, sockets);
-        let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
-        self.journal.write(&line.with("generation", self.generation.0));
-        self.notify.ready(&self.words());
+        self.generations.front_has_left();
+        let text = "the front says nothing of the configuration, and is to be started again";
+        let line = Line::new(Priority::Critical, 0, text).with("generation", self.generations.current().0);
+        self.journal.write(&line);
+        self.front.iter_mut().for_each(Worker::kill);
     }
 
     /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.

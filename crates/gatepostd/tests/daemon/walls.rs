@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
-use crate::place::{FRONT, KEEPER, PROGRAM, Place, fact, is_root};
+use tests::terminal::Terminal;
+
+use crate::place::{FRONT, KEEPER, PROGRAM, Place, fact, is_root, process};
 
 #[test]
 fn each_process_is_somebody_and_has_nothing_of_the_caller() {
@@ -101,19 +103,60 @@ fn the_control_socket_is_for_root_and_the_daemons_own_user() {
     let mut answer = String::new();
     stranger.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("unknown variant"), "{answer}");
+    let (Ok(setpriv), Ok(python)) = (tests::need::peer("setpriv"), tests::need::peer("python3")) else {
+        return;
+    };
     if is_root() {
         fs::set_permissions(place.path("run/control"), Permissions::from_mode(0o666)).unwrap();
-        let path = place.path("run/control");
-        let said = Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c"])
-            .arg("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.send(b'{\"command\": \"status\"}\\n')\nprint(repr(s.recv(100)))")
-            .arg(&path)
-            .output();
-        if let Ok(said) = said {
-            assert!(!String::from_utf8_lossy(&said.stdout).contains("pid"), "{said:?}");
+        // Who is not heard out may find the connection closed already when it writes.
+        let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\nsaid=b''\n\
+                      try:\n s.send(b'{\"command\": \"status\"}\\n')\n said=s.recv(100)\n\
+                      except (BrokenPipeError, ConnectionResetError): pass\nprint('heard', repr(said))";
+        let heard = |uid: u32| {
+            let said = Command::new(&setpriv)
+                .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()])
+                .arg(&python)
+                .args(["-c", script])
+                .arg(place.path("run/control"))
+                .output()
+                .unwrap();
+            assert!(said.status.success(), "{said:?}");
+            String::from_utf8(said.stdout).unwrap()
+        };
+        for uid in [65534, FRONT.1, KEEPER.1] {
+            assert_eq!(heard(uid), "heard b''\n", "as {uid}");
         }
+        let answer = heard(0);
+        assert!(answer.starts_with("heard b'{\"configuration\":"), "{answer}");
     }
     let _ = daemon.end();
+}
+
+/// A shell gives its terminal to read and to write, as standard error too; who types there is root.
+#[test]
+fn keeper_and_front_write_to_the_terminal_of_their_start_and_cannot_read_it() {
+    let place = Place::new();
+    let config = place.path("gatepost.toml");
+    let mut terminal = Terminal::start(PROGRAM, &["--config", config.to_str().unwrap()]);
+    terminal.wait_for(": ready");
+    let said = place.run(&["status", "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let mode = |pid: &serde_json::Value| {
+        let facts = fs::read_to_string(format!("/proc/{pid}/fdinfo/2")).unwrap();
+        let flags = facts.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim().to_owned();
+        let file = fs::read_link(format!("/proc/{pid}/fd/2")).unwrap();
+        (file, u32::from_str_radix(&flags, 8).unwrap() & 3)
+    };
+    let (theirs, is_open) = mode(&status["pid"]);
+    assert!(theirs.starts_with("/dev/pts") && is_open == 2, "{theirs:?} {is_open}");
+    for role in ["keeper", "front"] {
+        // O_WRONLY
+        assert_eq!(mode(&process(&status, role)["pid"]), (theirs.clone(), 1), "{role}");
+    }
+    // What they have to say comes through.
+    assert!(terminal.screen().contains("gatepostd-keeper"), "{}", terminal.screen());
+    terminal.signal(rustix::process::Signal::TERM);
+    assert!(terminal.end().0.success());
 }
 
 /// Whoever starts the daemon may have left something open that is not for the process with the network.
