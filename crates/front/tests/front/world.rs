@@ -336,13 +336,41 @@ fn certified(dir: &Path) -> ServerSetup {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["mail.gate.test".to_owned()]).unwrap();
     let certificate = parameters.self_signed(&key).unwrap();
-    let file = |name: &str, content: &str, kind| {
-        let path = dir.join(name);
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        SafeFile::open(&path, kind, &trust()).unwrap()
-    };
-    let certificate = file("cert.pem", &certificate.pem(), Kind::Certificate);
-    let key = file("key.pem", &key.serialize_pem(), Kind::PrivateKey);
+    let certificate = private(dir, "cert.pem", &certificate.pem(), Kind::Certificate);
+    let key = private(dir, "key.pem", &key.serialize_pem(), Kind::PrivateKey);
     ServerSetup::new(&certificate, &key, None).unwrap()
+}
+
+/// A file that is safe to read.
+pub(crate) fn private(dir: &Path, name: &str, content: &str, kind: Kind) -> SafeFile {
+    let path = dir.join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    SafeFile::open(&path, kind, &trust()).unwrap()
+}
+
+/// A CA of clients.
+#[allow(dead_code, reason = "not every suite has certificates of clients")]
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+#[allow(dead_code, reason = "not every suite has certificates of clients")]
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: rcgen::Issuer::new(parameters, key) }
+    }
+
+    /// Certificate and key of a client with this address, in PEM form.
+    pub(crate) fn issue(&self, address: &str) -> (String, String) {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.subject_alt_names = vec![rcgen::SanType::Rfc822Name(address.try_into().unwrap())];
+        let key = rcgen::KeyPair::generate().unwrap();
+        (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
 }
