@@ -187,8 +187,8 @@ type Answer = Option<Result<SafeFile, NotOpened>>;
 /// What TLS is made from, and what is wrong with the files for it.
 ///
 /// Whoever is served goes on to be when certificate or key cannot be taken up: what was read of them was safe when it was
-/// read, and without TLS mail would go in clear. The CA of clients is another matter, for it lets people in: when it cannot
-/// be trusted, nobody is asked for a certificate, and EXTERNAL is not offered.
+/// read, and without TLS mail would go in clear. The CA of clients is another matter, for it lets people in: it is always the
+/// one of now, and when it cannot be trusted, nobody is asked for a certificate, and EXTERNAL is not offered.
 fn set_up(
     before: Option<ServerSetup>,
     (certificate, key): (Answer, Answer),
@@ -216,10 +216,12 @@ fn set_up(
             let stays =
                 if before.is_some() { "what was read before stays in use" } else { "there is no TLS" };
             faults.push(format!("{fault}; {stays}"));
-            let is_trusted = client_ca.is_some();
-            before.and_then(|before| {
-                let asks = before.asks_for_certificates();
-                if asks && !is_trusted { before.without_client_ca().ok() } else { Some(before) }
+            before.and_then(|before| match before.with_client_ca(client_ca.as_ref()) {
+                Ok(setup) => Some(setup),
+                Err(error) => {
+                    faults.push(no_ca(&format!("{error}; {}", error.mend())));
+                    before.with_client_ca(None).ok()
+                }
             })
         }
     };
@@ -258,6 +260,63 @@ impl MapFault {
     fn words(&self) -> &str {
         match self {
             Self::Trouble(words) | Self::HasSecrets(words) => words,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests make the files")]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair};
+    use safefile::{Kind, Uid};
+
+    use super::*;
+
+    /// Whatever is wrong with certificate or key, who is let in by a CA follows from the file of now.
+    #[test]
+    fn a_broken_key_keeps_no_ca_in_force() {
+        let dir = ::tests::scratch::dir();
+        let file = |name: &str, text: &str, kind| -> Answer {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            Some(Ok(SafeFile::open(&path, kind, &Trust::root().caller(Uid::effective())).unwrap()))
+        };
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(vec!["mail.gate.test".to_owned()]).unwrap();
+        let authority = || {
+            let mut parameters = CertificateParams::default();
+            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            parameters.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+        };
+        let (one, other, good) = (authority(), authority(), signing_key.serialize_pem());
+        let made = |before, key: &str, ca: Option<&str>| {
+            let certificate = file("cert.pem", &cert.pem(), Kind::Certificate);
+            let key = file("key.pem", key, Kind::PrivateKey);
+            let ca = ca.and_then(|ca| file("ca.pem", ca, Kind::Certificate));
+            let (setup, faults) = set_up(before, (certificate, key), ca);
+            (setup.unwrap(), faults.join("; "))
+        };
+        let (with_one, faults) = made(None, &good, Some(&one));
+        assert_eq!(faults, "");
+        for (ca, is_believed, asks) in [
+            (Some(one.as_str()), true, true),
+            (Some(other.as_str()), false, true),
+            (Some("nothing"), false, false),
+            (None, false, false),
+        ] {
+            let (setup, faults) = made(Some(with_one.clone()), "nothing", ca);
+            assert!(faults.contains("key.pem; ") && faults.contains("stays in use"), "{faults}");
+            assert_eq!(faults.contains("ca.pem"), ca == Some("nothing"), "{faults}");
+            assert_eq!(
+                (setup.believes_as(&with_one), setup.asks_for_certificates()),
+                (is_believed, asks),
+                "{ca:?}"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -17,6 +17,7 @@ use wire::{Channel, Class, ExchangeId, ListenerId, Login, ToFront, ToKeeper};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Event, Journal};
+use crate::lock::lock;
 
 /// How long a question waits for a keeper that is being started again.
 const RECONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -449,9 +450,4 @@ async fn carry(shared: Arc<Shared>, line: Arc<Line>) {
         _ = line.drain() => {}
     }
     shared.lost(&line);
-}
-
-/// Nobody panics with the lock in hand; if somebody does, what is in there is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

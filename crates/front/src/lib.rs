@@ -13,6 +13,7 @@
 //! | [`names`] | names of clients, confirmed forward |
 //! | [`queue`], `header` | accepted mail |
 //! | [`event`] | what happens, for the log |
+//! | `lock` | how a mutex is locked |
 //!
 //! Absent: verifiers, the store, and every word by which the keeper could be asked for a record.
 
@@ -26,6 +27,7 @@ mod identity;
 pub mod keeper;
 mod listener;
 mod live;
+mod lock;
 pub mod may_relay;
 pub mod names;
 mod opener;

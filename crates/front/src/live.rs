@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wire::{Finding, Login, Security, SessionFacts, SessionId, SessionLogin};
 
 use crate::listener::client_words;
+use crate::lock::lock;
 use crate::settings::ListenerSettings;
 
 /// All of them; clones are the same one.
@@ -166,11 +167,6 @@ fn length(facts: &SessionFacts) -> usize {
 /// Names are as long as their owners like.
 fn cut(name: &str) -> String {
     name.chars().take(LONGEST_NAME).collect()
-}
-
-/// Nobody panics with the lock in hand; if somebody does, what is in there is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const LONGEST_NAME: usize = 128;

@@ -139,6 +139,8 @@ impl Names {
         Question { answer, until }
     }
 
+    /// First that of the network: who stands in line for it takes up none of those for all. Who has both waits for nothing else,
+    /// so nobody waits for one who waits for him.
     async fn place(&self, network: &Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
         let of_network = Arc::clone(network).acquire_owned().await.ok()?;
         let of_all = Arc::clone(&self.open).acquire_owned().await.ok()?;
@@ -295,11 +297,14 @@ mod tests {
         assert_eq!((ask("192.0.2.4"), ask("192.0.2.5")), (Found::Unknown, Found::Unknown));
     }
 
-    /// Answers nobody until it is told to.
+    /// Answers nobody of 192.0.2.0/24 until it is told to.
     struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
 
     impl Resolver for Stuck {
-        fn name(&self, _: IpAddr) -> Result<String, Unresolved> {
+        fn name(&self, address: IpAddr) -> Result<String, Unresolved> {
+            if network(address) != network([192, 0, 2, 0].into()) {
+                return Err(Unresolved::Nothing);
+            }
             let _ = self.0.lock().map(|gate| gate.recv());
             Err(Unresolved::Nothing)
         }
@@ -331,19 +336,24 @@ mod tests {
             assert_eq!(names.asked().addresses.len(), 1);
             drop(open);
             assert_eq!(all(&mut asked).await, vec![Found::Nothing; 100]);
-            assert!(names.asked().addresses.is_empty() && names.asked().networks.is_empty());
+            let left = names.asked();
+            assert!(left.addresses.is_empty() && left.networks.is_empty());
         });
     }
 
     #[test]
     fn a_network_that_is_answered_slowly_holds_up_itself() {
         with_stuck(async |names, open| {
-            let _slow: Vec<Question> = (0..200).map(|last| names.ask([192, 0, 2, last].into())).collect();
+            let mut slow: Vec<Question> = (0..200).map(|last| names.ask([192, 0, 2, last].into())).collect();
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
             }
             assert_eq!(names.open.available_permits(), MOST_OPEN - MOST_OF_A_NETWORK);
+            // Others do not stand behind it, and whoever does is asked for in his turn.
+            assert_eq!(names.ask([198, 51, 100, 1].into()).wait().await, Found::Nothing);
             drop(open);
+            assert_eq!(all(&mut slow).await, vec![Found::Nothing; 200]);
+            assert_eq!(names.open.available_permits(), MOST_OPEN);
         });
     }
 }

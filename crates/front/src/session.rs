@@ -180,9 +180,10 @@ impl Begun {
     /// What the keeper hears of the transport.
     fn channel(&self) -> Channel {
         let Some(facts) = self.pipe.facts() else { return Channel::default() };
-        // What a CA vouched for does not count any more when its file is gone or has become unsafe.
+        // What a CA vouched for does not count any more when it is taken out of its file, or nobody can trust that.
         let site = self.front.site();
-        let is_vouched_for = site.tls.as_ref().is_some_and(tls::ServerSetup::asks_for_certificates);
+        let (then, now) = (&self.site.tls, &site.tls);
+        let is_vouched_for = now.as_ref().zip(then.as_ref()).is_some_and(|(now, then)| now.believes_as(then));
         Channel {
             ssf: facts.bits,
             identity: identity(&facts.client, &site).filter(|_| is_vouched_for),

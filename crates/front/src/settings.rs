@@ -9,6 +9,7 @@ use wire::ListenerId;
 
 use crate::may_relay::RelayRules;
 use crate::queue::DeliveryRules;
+use crate::queue::deliver::PATIENCE;
 use crate::senders::SenderRules;
 
 /// Everything that one version of the configuration says to the front.
@@ -50,6 +51,7 @@ impl Settings {
             host: self.host.clone(),
             local_domains: self.relay.local_domains.clone(),
             lifetime: self.queue.lifetime,
+            patience: PATIENCE,
         }
     }
 

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::Path;
 
 use cli::{Exit, Report};
-use config::Owner;
 use safefile::{Dress, Kind, OldFile, Replacement, SafeDir, Trust, display_path};
 
 use crate::ground::Ground;
@@ -43,7 +42,9 @@ pub(crate) fn directory(path: &Path, trust: &Trust) -> Result<SafeDir, Report> {
     Ok(SafeDir::create(parts(path)?.0, Kind::Configuration, trust, &dress)?)
 }
 
-/// Queue and Maildirs, where they are missing: the front may not make them where they belong.
+/// Queue and Maildirs of a new installation: the front may not make them where they belong. Where the queue is there already, a
+/// directory of the Maildirs that is missing was taken away, or is not mounted yet. It is waited for: an empty one in its place
+/// would say that nobody has a mailbox.
 pub(crate) fn fronts_directories(ground: &Ground) -> Result<(), Report> {
     let front = Some(&ground.accounts.front).filter(|_| ground.is_divided());
     let dress = Dress {
@@ -51,9 +52,47 @@ pub(crate) fn fronts_directories(ground: &Ground) -> Result<(), Report> {
         group: front.and_then(|front| front.group),
         mode: 0o700,
     };
-    let files = ground.config.daemon_files().into_iter();
-    for file in files.filter(|file| file.kind == Kind::SecretDirectory && file.owner == Owner::Front) {
-        SafeDir::create(&file.path, file.kind, &ground.trust(&file.path), &dress)?;
+    let kind = Kind::SecretDirectory;
+    let make = |path: &Path| SafeDir::create(path, kind, &ground.trust(path), &dress).map(drop);
+    let (queue, maildirs) = (&ground.config.queue.directory, &ground.config.delivery.maildirs);
+    let is_new = SafeDir::open(queue, kind, &ground.trust(queue)).is_err_and(|error| error.is_missing());
+    if is_new {
+        // First, for the queue says that it was done.
+        make(maildirs)?;
     }
-    Ok(())
+    Ok(make(queue)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests look at files as anybody may")]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use cli::options::Common;
+
+    use super::*;
+
+    #[test]
+    fn maildirs_that_went_away_are_not_made_anew() {
+        let dir = ::tests::scratch::dir();
+        let (config, queue, mail) =
+            (dir.path().join("gatepost.toml"), dir.path().join("queue"), dir.path().join("mail"));
+        let text = format!("[queue]\ndirectory = {queue:?}\n[delivery]\nmaildirs = {mail:?}\n");
+        let accounts = if safefile::Uid::effective().is_root() {
+            "trusted_user = \"daemon\"\nrun_as = \"bin\"\n"
+        } else {
+            ""
+        };
+        fs::write(&config, format!("{accounts}{text}")).unwrap();
+        fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
+        let ground = Ground::read(&Common { config: Some(config), ..Common::default() }).unwrap();
+        fronts_directories(&ground).unwrap();
+        assert!(queue.is_dir() && mail.is_dir());
+        // As if its filesystem were not mounted.
+        fs::remove_dir(&mail).unwrap();
+        fronts_directories(&ground).unwrap();
+        assert!(queue.is_dir() && !mail.exists());
+    }
 }

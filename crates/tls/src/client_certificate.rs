@@ -30,28 +30,38 @@ const MAX_HINTS: usize = 16 << 10;
 /// The CAs of `client_ca`, and what they vouch for. Their own dates are not looked at: they are believed because the
 /// configuration says so.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientCa(Arc<dyn ClientCertVerifier>);
+pub(crate) struct ClientCa {
+    verifier: Arc<dyn ClientCertVerifier>,
+    certificates: Arc<[CertificateDer<'static>]>,
+}
 
 impl ClientCa {
     pub(crate) fn read(file: &SafeFile, provider: &Arc<CryptoProvider>) -> Result<Self, SetupError> {
         let mut roots = RootCertStore::empty();
-        for (at, certificate) in pem::certificates(file)?.into_iter().enumerate() {
+        let certificates: Arc<[_]> = pem::certificates(file)?.into();
+        for (at, certificate) in certificates.iter().enumerate() {
             // rustls takes any certificate for a CA that it is given: a user's own would make him everybody.
-            if !is_ca(&certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))? {
+            if !is_ca(certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))? {
                 return Err(SetupError::bad_certificate(file, at, &"it is not that of a CA"));
             }
-            roots.add(certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))?;
+            roots.add(certificate.clone()).map_err(|error| SetupError::bad_certificate(file, at, &error))?;
         }
         let has_room = roots.subjects().iter().map(|name| name.as_ref().len()).sum::<usize>() <= MAX_HINTS;
         let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
         let builder = if has_room { builder } else { builder.clear_root_hint_subjects() };
         let verifier = builder.build().map_err(|error| SetupError::bad_certificate(file, 0, &error))?;
-        Ok(Self(verifier))
+        Ok(Self { verifier, certificates })
     }
 
     /// What goes into the handshake.
     pub(crate) fn asking(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::new(Asking(Arc::clone(&self.0)))
+        Arc::new(Asking(Arc::clone(&self.verifier)))
+    }
+
+    /// Whether each CA of the other one is here, too, in whatever order.
+    pub(crate) fn has_all_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.certificates, &other.certificates)
+            || other.certificates.iter().all(|certificate| self.certificates.contains(certificate))
     }
 
     /// What a certificate is worth of which the handshake has shown that the client has its key.
@@ -59,7 +69,7 @@ impl ClientCa {
         let Some((own, others)) = shown.and_then(|chain| chain.split_first()) else {
             return ClientCertificate::Absent;
         };
-        let verdict = self.0.verify_client_cert(own, others, UnixTime::now());
+        let verdict = self.verifier.verify_client_cert(own, others, UnixTime::now());
         let read = || identity(own).map_err(|error| error.to_string());
         match verdict.map_err(|error| why(&error)).and_then(|_| read()) {
             Ok(identity) => ClientCertificate::Verified(identity),

@@ -53,15 +53,18 @@ impl ServerSetup {
         Ok(Self(Arc::new(Parts { config: Arc::new(config), own, client_ca })))
     }
 
-    /// The same certificate and key, and no CA of clients: where it cannot be trusted any more, and the rest can.
+    /// The same certificate and key with other CAs of clients, or none: where certificate or key cannot be read anew.
     ///
     /// # Errors
-    /// [`ConnectionError::Failed`]: rustls refuses what it took before.
-    pub fn without_client_ca(&self) -> Result<Self, ConnectionError> {
+    /// [`SetupError`]: as in [`ServerSetup::new`].
+    pub fn with_client_ca(&self, client_ca: Option<&SafeFile>) -> Result<Self, SetupError> {
+        let provider = Arc::new(default_provider());
+        let client_ca = client_ca.map(|file| ClientCa::read(file, &provider)).transpose()?;
         let resolver = Arc::clone(&self.0.config.cert_resolver);
-        let config = configure(&Arc::new(default_provider()), resolver, None)?;
+        let config = configure(&provider, resolver, client_ca.as_ref())
+            .map_err(|error| SetupError::Unusable { what: error.to_string() })?;
         let own = self.0.own.clone();
-        Ok(Self(Arc::new(Parts { config: Arc::new(config), own, client_ca: None })))
+        Ok(Self(Arc::new(Parts { config: Arc::new(config), own, client_ca })))
     }
 
     /// When the server's certificate expires. One that has expired can be used: to refuse it would lock out those who
@@ -83,6 +86,13 @@ impl ServerSetup {
     /// Whether clients are asked for a certificate.
     pub fn asks_for_certificates(&self) -> bool {
         self.0.client_ca.is_some()
+    }
+
+    /// Whether every CA that vouched for clients in `before` is one that vouches for them here; false where there was none. What
+    /// was verified there is verified here, too.
+    pub fn believes_as(&self, before: &Self) -> bool {
+        let both = self.0.client_ca.as_ref().zip(before.0.client_ca.as_ref());
+        both.is_some_and(|(now, before)| now.has_all_of(before))
     }
 
     /// A connection, before the first octet.

@@ -4,14 +4,18 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use safefile::OpenError;
+use sha2::{Digest, Sha256};
 use smtp::address::{Mailbox, ReversePath};
+use smtp::command::Body;
 use tokio::sync::Semaphore;
 
+use super::carried::{Again, Carried};
 use super::envelope::{Destination, Envelope, Recipient};
 use super::maildir::Maildirs;
+use super::patience::{Known, Missing, Origin};
 use super::report::{GivenUp, Report};
 use super::spool::{Spool, Stored};
 use crate::event::{Event, Journal, Stat};
@@ -24,6 +28,8 @@ pub struct Queue {
     rules: RwLock<DeliveryRules>,
     journal: Arc<dyn Journal>,
     at_once: Semaphore,
+    carried: Carried,
+    missing: Missing,
 }
 
 /// What the queue goes by.
@@ -35,6 +41,9 @@ pub struct DeliveryRules {
     pub local_domains: Vec<String>,
     /// How long it is tried to deliver a message.
     pub lifetime: Duration,
+    /// How long a mailbox has to be found missing before it is taken for gone, and how long a message that lay in the queue
+    /// at the start is tried at least, if its lifetime is not shorter.
+    pub patience: Duration,
 }
 
 /// What is left to do for a message.
@@ -68,7 +77,9 @@ impl Queue {
         journal: Arc<dyn Journal>,
     ) -> Arc<Self> {
         let at_once = Semaphore::new(DELIVERIES_AT_ONCE);
-        Arc::new(Self { spool: Arc::new(spool), maildirs, rules: RwLock::new(rules), journal, at_once })
+        let (spool, rules) = (Arc::new(spool), RwLock::new(rules));
+        let (carried, missing) = (Carried::default(), Missing::default());
+        Arc::new(Self { spool, maildirs, rules, journal, at_once, carried, missing })
     }
 
     /// The directory.
@@ -88,15 +99,19 @@ impl Queue {
     pub fn take_up(self: &Arc<Self>) -> io::Result<()> {
         let ids = self.spool.take_up(&*self.journal)?;
         self.journal.note(&Event::QueueTakenUp { messages: ids.len() });
-        for id in ids {
-            self.carry_on(id);
-        }
+        ids.into_iter().for_each(|id| self.begin(id, Origin::Found));
         Ok(())
     }
 
-    /// Delivers a message that lies in the queue, now and as long as it takes.
+    /// Delivers a message that was put into the queue, now and as long as it takes.
     pub fn carry_on(self: &Arc<Self>, id: String) {
-        tokio::spawn(Arc::clone(self).carry(id));
+        self.begin(id, Origin::TakenIn);
+    }
+
+    fn begin(self: &Arc<Self>, id: String, origin: Origin) {
+        if self.carried.take(&id) {
+            tokio::spawn(Arc::clone(self).carry(id, Known::now(origin)));
+        }
     }
 
     /// Whether an address is served here.
@@ -107,14 +122,17 @@ impl Queue {
         asked.await.unwrap_or(Ok(false))
     }
 
-    async fn carry(self: Arc<Self>, id: String) {
+    async fn carry(self: Arc<Self>, id: String, known: Known) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let tried = self.try_once(id.clone()).await;
+            let tried = self.try_once(id.clone(), known).await;
             tried.report.into_iter().for_each(|report| self.carry_on(report));
             match tried.left {
-                Left::Nothing | Left::Kept => return,
-                Left::Elsewhere => self.wait_for_expiry(tried.accepted).await,
+                Left::Nothing | Left::Kept => match self.carried.put_down(&id) {
+                    Again::Yes => {}
+                    Again::No => return,
+                },
+                Left::Elsewhere => self.wait_for_expiry(tried.accepted, known).await,
                 Left::Again => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -124,9 +142,9 @@ impl Queue {
     }
 
     /// A reload may change how long that is.
-    async fn wait_for_expiry(&self, accepted: u64) {
+    async fn wait_for_expiry(&self, accepted: u64, known: Known) {
         loop {
-            let left = self.rules().lifetime.saturating_sub(age(accepted));
+            let left = self.time_left(accepted, known);
             if left.is_zero() {
                 return;
             }
@@ -134,17 +152,22 @@ impl Queue {
         }
     }
 
-    async fn try_once(self: &Arc<Self>, id: String) -> Tried {
+    fn time_left(&self, accepted: u64, known: Known) -> Duration {
+        let rules = self.rules();
+        known.time_left(age(accepted), rules.lifetime, rules.patience, Instant::now())
+    }
+
+    async fn try_once(self: &Arc<Self>, id: String, known: Known) -> Tried {
         let again = Tried { left: Left::Again, accepted: 0, report: None };
         let Ok(_turn) = self.at_once.acquire().await else { return again };
         let queue = Arc::clone(self);
-        tokio::task::spawn_blocking(move || queue.deliver(&id)).await.unwrap_or(again)
+        tokio::task::spawn_blocking(move || queue.deliver(&id, known)).await.unwrap_or(again)
     }
 
-    fn deliver(&self, id: &str) -> Tried {
+    fn deliver(&self, id: &str, known: Known) -> Tried {
         let nothing_done = |left| Tried { left, accepted: 0, report: None };
         match self.spool.message(id) {
-            Ok(stored) => self.deliver_stored(id, &stored),
+            Ok(stored) => self.deliver_stored(id, &stored, known),
             // Somebody has taken it away.
             Err(error) if error.kind() == io::ErrorKind::NotFound => nothing_done(Left::Nothing),
             Err(error) => {
@@ -155,9 +178,11 @@ impl Queue {
         }
     }
 
-    fn deliver_stored(&self, id: &str, stored: &Stored) -> Tried {
+    fn deliver_stored(&self, id: &str, stored: &Stored, known: Known) -> Tried {
         let recipients = &stored.envelope.recipients;
-        let served: Vec<_> = (0..recipients.len()).map(|number| self.serve(id, stored, number)).collect();
+        let is_too_late = self.time_left(stored.envelope.at, known).is_zero();
+        let numbers = 0..recipients.len();
+        let served: Vec<_> = numbers.map(|number| self.serve(id, stored, number, is_too_late)).collect();
         let mut tried = Tried { left: Left::Nothing, accepted: stored.envelope.at, report: None };
         let (mut given_up, mut trouble) = (Vec::new(), String::new());
         for ((number, recipient), served) in recipients.iter().enumerate().zip(&served) {
@@ -183,7 +208,7 @@ impl Queue {
         tried
     }
 
-    fn serve(&self, id: &str, stored: &Stored, number: usize) -> Served {
+    fn serve(&self, id: &str, stored: &Stored, number: usize, is_too_late: bool) -> Served {
         let recipients = &stored.envelope.recipients;
         let recipient = &recipients[number];
         let is_alone = recipients.len() == 1;
@@ -193,23 +218,30 @@ impl Queue {
             Ok(false) => {}
             Err(error) => return Served::Failed(error.to_string()),
         }
-        let waited = age(stored.envelope.at);
-        let is_too_late = waited >= self.rules().lifetime;
         if recipient.destination == Destination::Relay {
             return if is_too_late { Served::GivenUp(GivenUp::Expired) } else { Served::Elsewhere };
         }
         let name = format!("{}.Q{id}R{number}.{}", stored.envelope.at, file_name(&self.rules().host));
         let delivered = self.maildirs.deliver(&recipient.mailbox, &name, |out| copy(stored, recipient, out));
+        if delivered.is_ok() {
+            self.missing.forget(&recipient.mailbox);
+        }
         match delivered {
             Ok(_) if is_alone => Served::Now,
             Ok(_) => self.spool.mark_done(id, number).map_or_else(Served::failed, |()| Served::Now),
-            // A filesystem may be mounted again.
-            Err(_) if waited >= GONE_FOR && matches!(self.maildirs.has(&recipient.mailbox), Ok(false)) => {
-                Served::GivenUp(GivenUp::Gone)
-            }
+            Err(_) if self.is_gone(&recipient.mailbox) => Served::GivenUp(GivenUp::Gone),
             Err(_) if is_too_late => Served::GivenUp(GivenUp::Expired),
             Err(error) => Served::failed(error),
         }
+    }
+
+    /// Whether a mailbox has been missing for so long that nobody waits for it any more: a filesystem may be mounted again.
+    fn is_gone(&self, mailbox: &Mailbox) -> bool {
+        if matches!(self.maildirs.has(mailbox), Ok(false)) {
+            return self.missing.note(mailbox, Instant::now()) >= self.rules().patience;
+        }
+        self.missing.forget(mailbox);
+        false
     }
 
     /// Tells the sender of those who are given up, and only then notes that nothing is left to be done for them: a crash in
@@ -228,7 +260,7 @@ impl Queue {
             self.journal.note(&Event::Kept { id });
             return Left::Kept;
         };
-        let name = format!("{id}B{}", given_up.first().map_or(0, |(number, _)| *number));
+        let name = report_name(id, given_up);
         let marked = self.put_report(&name, stored, &to, &failed).and_then(|()| {
             *made = Some(name.clone());
             self.journal.note(&Event::Reported { id, report: &name, to: &format!("<{}>", to.mailbox) });
@@ -260,20 +292,20 @@ impl Queue {
             to: &to.mailbox,
             failed,
             header: &Spool::header(stored)?,
-            body: stored.envelope.body,
         };
+        let octets = report.octets();
         let envelope = Envelope {
             at: seconds(now),
             from: ReversePath::Null,
-            body: stored.envelope.body,
+            body: if octets.is_ascii() { Body::SevenBit } else { Body::EightBitMime },
             submitter: None,
             login: None,
             recipients: vec![to.clone()],
         };
         let mut draft = self.spool.draft(name.to_owned(), &envelope, "", HeaderScan::nothing())?;
-        draft.push(&report.octets());
+        draft.push(&octets);
         match draft.commit() {
-            // It was made before a crash.
+            // It was made before a crash, or before a mark could not be made.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             committed => committed,
         }
@@ -380,13 +412,23 @@ fn copy(stored: &Stored, recipient: &Recipient, out: &mut impl Write) -> io::Res
     }
 }
 
+/// The name of a report says of what message it tells and of which recipients, all of them: that of others is another one.
+fn report_name(id: &str, given_up: &[(usize, GivenUp)]) -> String {
+    let mut numbers = Sha256::new();
+    given_up.iter().for_each(|(number, _)| numbers.update((*number as u64).to_be_bytes()));
+    let digest = numbers.finalize();
+    digest[..DIGEST].iter().fold(format!("{id}B"), |name, octet| format!("{name}{octet:02X}"))
+}
+
 /// A host name as part of a file name.
 fn file_name(host: &str) -> String {
     host.replace(['/', ':'], "_")
 }
 
 const DELIVERIES_AT_ONCE: usize = 4;
+/// Octets of it; a message has few reports.
+const DIGEST: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
-/// How long a mailbox may be missing before it is taken for gone.
-const GONE_FOR: Duration = Duration::from_hours(1);
+/// What [`DeliveryRules::patience`] is, but for tests.
+pub(crate) const PATIENCE: Duration = Duration::from_hours(1);

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use smtp::address::Mailbox;
-use smtp::command::Body;
 
 use crate::header::date;
 
@@ -33,8 +32,6 @@ pub(crate) struct Report<'a> {
     pub(crate) failed: &'a [(&'a Mailbox, GivenUp)],
     /// The header of the message, with CRLF at the end of each line.
     pub(crate) header: &'a [u8],
-    /// What BODY= said of it.
-    pub(crate) body: Body,
 }
 
 impl GivenUp {
@@ -58,7 +55,8 @@ impl Report<'_> {
     /// The message, with CRLF at the end of each line.
     pub(crate) fn octets(&self) -> Vec<u8> {
         let boundary = self.boundary();
-        let encoding = if self.body == Body::SevenBit { "7bit" } else { "8bit" };
+        // Of what the header is, whatever BODY= said.
+        let encoding = if self.header.is_ascii() { "7bit" } else { "8bit" };
         let mut text = self.head(&boundary, encoding);
         // No text fails to be written into a String.
         let _ = write!(
@@ -137,7 +135,7 @@ mod tests {
         let mailbox = |text: &str| Mailbox::parse(text.as_bytes()).unwrap();
         let (to, gone, late) = (mailbox("alice@gate.test"), mailbox("bob@gate.test"), mailbox("u@far.test"));
         let header = b"From: x\r\nX: --=_7B0.0--\r\nSubject: na\xefve\r\n";
-        let report = Report {
+        let mut report = Report {
             host: "mail.gate.test",
             id: "7B0",
             arrived: UNIX_EPOCH,
@@ -145,7 +143,6 @@ mod tests {
             to: &to,
             failed: &[(&gone, GivenUp::Gone), (&late, GivenUp::Expired)],
             header,
-            body: Body::EightBitMime,
         };
         let text = String::from_utf8_lossy(&report.octets()).into_owned();
         for words in [
@@ -160,6 +157,9 @@ mod tests {
         }
         assert_eq!(text.matches("\r\n--=_7B0.1\r\n").count(), 3);
         assert!(text.ends_with("\r\n--=_7B0.1--\r\n"));
+        report.header = b"Subject: naive\r\n";
+        let plain = String::from_utf8(report.octets()).unwrap();
+        assert!(plain.contains("Content-Transfer-Encoding: 7bit\r\n") && !plain.contains("8bit"), "{plain}");
         assert!(text.replace("\r\n", "").bytes().all(|octet| octet != b'\n' && octet != b'\r'));
     }
 }

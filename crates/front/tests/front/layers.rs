@@ -2,15 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
+use front::Site;
 use front::settings::{ListenerSettings, TlsUse};
+use safefile::Kind;
 use sasl::layer::{LayerKeys, SecurityLayer};
 use wire::{SecretOctets, ToFront, ToKeeper};
 
 use crate::client::Client;
 use crate::openssl::Openssl;
 use crate::part::{alices, login};
-use crate::world::{Wish, World, listener};
+use crate::world::{Authority, Wish, World, listener, private};
 
 #[test]
 fn behind_starttls_everything_begins_anew() {
@@ -48,6 +51,44 @@ fn behind_starttls_everything_begins_anew() {
     let begin = heard.last("Begin");
     assert!(begin.contains("ssf: 256") && begin.contains("exporter: Some"), "{begin}");
     world.log.wait_for(&["TlsBegun", "Tls13"]);
+}
+
+/// A CA that is taken out of `client_ca` lets nobody in any more, in sessions that are open too.
+#[test]
+fn a_ca_that_is_not_believed_any_more_vouches_for_nobody() {
+    let world = World::new(Wish { certificate: true, ..Wish::default() });
+    let heard = world.keeper(alices());
+    let (one, other) = (Authority::new(), Authority::new());
+    let believe = |authorities: &[&Authority]| {
+        let ca: String = authorities.iter().map(|authority| authority.pem.as_str()).collect();
+        let ca = private(world.dir.path(), "ca.pem", &ca, Kind::Certificate);
+        let site = world.front.site();
+        let tls = site.tls.as_ref().unwrap().with_client_ca(Some(&ca)).unwrap();
+        world.front.replace_site(Site {
+            settings: site.settings.clone(),
+            tls: Some(tls),
+            access: Arc::clone(&site.access),
+            client_map: Arc::clone(&site.client_map),
+            senders: Arc::clone(&site.senders),
+        });
+    };
+    believe(&[&one]);
+    let (certificate, key) = one.issue("alice@gate.test");
+    let path = |name: &str| world.dir.path().join(name).to_str().unwrap().to_owned();
+    private(world.dir.path(), "alice.pem", &certificate, Kind::Certificate);
+    private(world.dir.path(), "alice.key", &key, Kind::PrivateKey);
+    let (certificate, key) = (path("alice.pem"), path("alice.key"));
+    let options = ["-starttls", "smtp", "-cert", &certificate, "-key", &key];
+    let Some(mut client) = Openssl::connect(&world, &options) else { return };
+    let mut is_vouched_for = || {
+        client.ehlo();
+        heard.last("Offer").contains("identity: Some(\"alice@gate.test\")")
+    };
+    assert!(is_vouched_for());
+    believe(&[&other, &one]);
+    assert!(is_vouched_for(), "the CA is still there");
+    believe(&[&other]);
+    assert!(!is_vouched_for());
 }
 
 #[test]

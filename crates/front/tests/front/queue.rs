@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::world::{Wish, World, files};
@@ -46,7 +47,7 @@ fn what_lies_in_the_queue_is_taken_up_after_a_crash() {
     // Bob has it already.
     assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
     while world.queued().len() > 1 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -70,7 +71,7 @@ fn a_delivery_that_was_cut_off_behind_the_rename_is_not_repeated() {
     let world = World::with_alice(Wish { dir, ..Wish::default() });
     assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
     while !world.queued().is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     // As if the removal had never reached the disk.
     let dir = world.crash();
@@ -79,7 +80,7 @@ fn a_delivery_that_was_cut_off_behind_the_rename_is_not_repeated() {
     let world = World::with_alice(Wish { dir, ..Wish::default() });
     world.log.wait_for(&["QueueTakenUp", "messages: 1"]);
     while !world.queued().is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
 }
@@ -190,12 +191,13 @@ fn one_of(world: &World, suffix: &str) -> PathBuf {
             return only.clone();
         }
         assert!(std::time::Instant::now() < end, "{found:?}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
 fn who_sends_what_cannot_be_delivered_gets_a_report() {
+    let patience = Some(Duration::ZERO);
     let world = World::with_alice(Wish::default());
     let mut client = world.client();
     client.ehlo();
@@ -219,7 +221,14 @@ fn who_sends_what_cannot_be_delivered_gets_a_report() {
     let dir = world.crash();
     aged(&message, 2 * 3600);
 
+    // It is the Maildir that has to be missing for long: how old a message for it is says nothing of that.
     let world = World::with_alice(Wish { dir, ..Wish::default() });
+    world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
+    world.log.wait_for(&["Delivery", "u@friend.test", "Deferred"]);
+    assert!(!world.log.has("GivenUp"));
+    let dir = world.crash();
+
+    let world = World::with_alice(Wish { patience, dir, ..Wish::default() });
     let report = world.mailbox("carol@gate.test", 1).remove(0);
     for words in [
         "Return-Path: <>\n",
@@ -236,8 +245,8 @@ fn who_sends_what_cannot_be_delivered_gets_a_report() {
     let message = one_of(&world, ".mail");
     let dir = world.crash();
     aged(&message, 6 * 24 * 3600);
-    let lifetime = std::time::Duration::from_hours(5 * 24);
-    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    let lifetime = Duration::from_hours(5 * 24);
+    let world = World::with_alice(Wish { lifetime, patience, dir, ..Wish::default() });
     let reports = world.mailbox("carol@gate.test", 2);
     let second = reports.iter().find(|report| report.contains("friend.test")).unwrap();
     assert!(second.contains("Status: 5.4.7") && !second.contains("bob@gate.test"), "{second}");
@@ -248,7 +257,7 @@ pub(crate) fn until_empty(world: &World) {
     let end = std::time::Instant::now() + crate::client::PATIENCE;
     while !world.queued().is_empty() {
         assert!(std::time::Instant::now() < end, "{:?}", world.queued());
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -269,8 +278,8 @@ fn what_has_no_sender_is_for_the_postmaster_or_stays() {
         let message = one_of(&world, ".mail");
         let dir = world.crash();
         aged(&message, 3600);
-        let lifetime = std::time::Duration::from_mins(1);
-        let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+        let (lifetime, patience) = (Duration::from_mins(1), Some(Duration::ZERO));
+        let world = World::with_alice(Wish { lifetime, patience, dir, ..Wish::default() });
         if has_postmaster {
             let report = world.mailbox("postmaster@mail.gate.test", 1).remove(0);
             assert!(report.contains("Final-Recipient: rfc822; u@friend.test"), "{report}");
@@ -296,15 +305,57 @@ fn a_report_that_was_made_before_a_crash_is_not_lost_and_not_in_the_way() {
     let dir = world.crash();
     aged(&message, 3600);
     let octets = fs::read(&message).unwrap();
-    let lifetime = std::time::Duration::from_mins(1);
-    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    let (lifetime, patience) = (Duration::from_mins(1), Some(Duration::ZERO));
+    let world = World::with_alice(Wish { lifetime, patience, dir, ..Wish::default() });
     world.log.wait_for(&["Reported", "x@far.test"]);
     let report = one_of(&world, ".mail");
     assert_ne!(report, message);
     let dir = world.crash();
     fs::write(&message, octets).unwrap();
     fs::set_permissions(&message, Permissions::from_mode(0o600)).unwrap();
-    let world = World::with_alice(Wish { lifetime, dir, ..Wish::default() });
+    let world = World::with_alice(Wish { lifetime, patience, dir, ..Wish::default() });
     world.log.wait_for(&["Reported", "x@far.test"]);
     assert_eq!(one_of(&world, ".mail"), report, "it waits for its host");
+    // One carries it, whoever else finds it: a second one would try it behind this message.
+    let mut client = world.client();
+    client.ehlo();
+    send(&mut client, &["bob@gate.test"], "250 2.0.0 *");
+    assert_eq!(world.mailbox("bob@gate.test", 1).len(), 1);
+    let id = report.file_stem().unwrap().to_str().unwrap();
+    assert_eq!(world.log.count(&format!("Delivery {{ id: \"{id}\"")), 1);
+}
+
+/// The mark of the first who was given up had never reached the disk, and at the next try there are two: whoever is given up is
+/// named in a report.
+#[test]
+fn who_is_given_up_later_is_in_a_report_of_his_own() {
+    let (lifetime, patience) = (Duration::from_mins(1), Some(Duration::ZERO));
+    let world = World::with_alice(Wish::default());
+    let mut client = world.client();
+    client.ehlo();
+    client.log_in();
+    let base = world.dir.path().join("mail");
+    client.talk("C: MAIL FROM:<x@far.test>\nS: 250 *");
+    client.talk("C: RCPT TO:<bob@gate.test>\nS: 250 *\nC: RCPT TO:<u@friend.test>\nS: 250 *");
+    fs::rename(base.join("bob@gate.test"), base.join("away")).unwrap();
+    client.talk("C: DATA\nS: 354 *\nC: Subject: x\nC:\nC: x\nC: .\nS: 250 *");
+    world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
+    let message = one_of(&world, ".mail");
+    let world = World::with_alice(Wish { patience, dir: world.crash(), ..Wish::default() });
+    world.log.wait_for(&["Reported", "x@far.test"]);
+    let mark = one_of(&world, ".done-0");
+    let dir = world.crash();
+    fs::remove_file(mark).unwrap();
+    aged(&message, 3600);
+    let world = World::with_alice(Wish { lifetime, patience, dir, ..Wish::default() });
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    while message.exists() {
+        assert!(std::time::Instant::now() < end, "{:?}", world.queued());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let reports: Vec<_> = world.queued().iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    for recipient in ["bob@gate.test", "u@friend.test"] {
+        let words = format!("Final-Recipient: rfc822; {recipient}\r\n");
+        assert!(reports.iter().any(|report| report.contains(&words)), "{recipient} in {reports:#?}");
+    }
 }

@@ -12,7 +12,7 @@ use front::access::{Access, AccessTrouble, NoAccess};
 use front::event::{Event, Journal};
 use front::may_relay::{RelayRules, TrustedMechanisms};
 use front::names::{Names, Resolver, Unresolved};
-use front::queue::{Maildirs, Queue, Spool};
+use front::queue::{DeliveryRules, Maildirs, Queue, Spool};
 use front::senders::SenderRules;
 use front::settings::{
     AuthUse, ClientNames, CommonName, ListenerSettings, QueueSettings, ReceivedUserRule, Settings, TlsUse,
@@ -109,6 +109,8 @@ pub(crate) struct Wish {
     pub(crate) connections_per_address: u32,
     pub(crate) min_free: u64,
     pub(crate) lifetime: Duration,
+    /// For a mailbox that is missing; none: as outside of tests.
+    pub(crate) patience: Option<Duration>,
     pub(crate) dir: Dir,
 }
 
@@ -154,6 +156,7 @@ impl Default for Wish {
             connections_per_address: 1000,
             min_free: 0,
             lifetime: Duration::from_hours(1000),
+            patience: None,
             dir: dir.into(),
         }
     }
@@ -234,7 +237,9 @@ impl World {
             },
         };
         let tls = certificate.then(|| certified(dir.path()));
-        let queue = queue(&settings, Arc::clone(&log));
+        let rules = settings.delivery();
+        let patience = wish.patience.unwrap_or(rules.patience);
+        let queue = queue(&settings.queue, DeliveryRules { patience, ..rules }, Arc::clone(&log));
         let keeper = Keeper::new(Arc::clone(&log) as Arc<dyn Journal>);
         let site = Site { settings, tls, access, client_map: Arc::new(NoAccess), senders: wish.senders_map };
         let names = Names::by(wish.resolver);
@@ -321,23 +326,51 @@ pub(crate) fn trust() -> Trust {
     Trust::root().caller(Uid::effective())
 }
 
-fn queue(settings: &Settings, log: Arc<Log>) -> Arc<Queue> {
-    let QueueSettings { directory, min_free, maildirs, .. } = &settings.queue;
+fn queue(settings: &QueueSettings, rules: DeliveryRules, log: Arc<Log>) -> Arc<Queue> {
+    let QueueSettings { directory, min_free, maildirs, .. } = settings;
     let spool = Spool::open(directory, &trust(), *min_free).unwrap();
-    Queue::new(spool, Maildirs::new(maildirs, trust()), settings.delivery(), log)
+    Queue::new(spool, Maildirs::new(maildirs, trust()), rules, log)
 }
 
 fn certified(dir: &Path) -> ServerSetup {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["mail.gate.test".to_owned()]).unwrap();
     let certificate = parameters.self_signed(&key).unwrap();
-    let file = |name: &str, content: &str, kind| {
-        let path = dir.join(name);
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        SafeFile::open(&path, kind, &trust()).unwrap()
-    };
-    let certificate = file("cert.pem", &certificate.pem(), Kind::Certificate);
-    let key = file("key.pem", &key.serialize_pem(), Kind::PrivateKey);
+    let certificate = private(dir, "cert.pem", &certificate.pem(), Kind::Certificate);
+    let key = private(dir, "key.pem", &key.serialize_pem(), Kind::PrivateKey);
     ServerSetup::new(&certificate, &key, None).unwrap()
+}
+
+/// A file that is safe to read.
+pub(crate) fn private(dir: &Path, name: &str, content: &str, kind: Kind) -> SafeFile {
+    let path = dir.join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    SafeFile::open(&path, kind, &trust()).unwrap()
+}
+
+/// A CA of clients.
+#[allow(dead_code, reason = "not every suite has certificates of clients")]
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+#[allow(dead_code, reason = "not every suite has certificates of clients")]
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: rcgen::Issuer::new(parameters, key) }
+    }
+
+    /// Certificate and key of a client with this address, in PEM form.
+    pub(crate) fn issue(&self, address: &str) -> (String, String) {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.subject_alt_names = vec![rcgen::SanType::Rfc822Name(address.try_into().unwrap())];
+        let key = rcgen::KeyPair::generate().unwrap();
+        (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
 }

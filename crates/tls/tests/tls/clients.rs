@@ -3,6 +3,7 @@
 
 use rcgen::{CertificateParams, DnType, SanType};
 use rustls::version::{TLS12, TLS13};
+use safefile::Kind;
 use tls::{ClientCertificate, ClientIdentity};
 
 use crate::world::{Ca, Files, Leaf, carry, client, named, server_name, talk};
@@ -149,4 +150,30 @@ mod thieves {
             assert!(server.facts().is_none());
         }
     }
+}
+
+#[test]
+fn what_was_verified_counts_as_long_as_its_cas_are_believed() {
+    let (one, other, server) = (Ca::new("one"), Ca::new("other"), Ca::new("CA of the server"));
+    let files = Files::new();
+    let leaf = server.issue(&server_name());
+    let with_none = files.set_up(&leaf, None).unwrap();
+    let setup = |text: String| {
+        let file = files.write("ca.pem", text, Kind::Certificate);
+        with_none.with_client_ca(Some(&file)).unwrap()
+    };
+    let with_one = setup(one.pem.clone());
+    let with_both = setup(format!("{}{}", other.pem, one.pem));
+    assert!(with_one.believes_as(&setup(one.pem.clone())), "another file with the same CA");
+    assert!(
+        with_both.believes_as(&with_one)
+            && with_both.believes_as(&setup(format!("{}{}", one.pem, other.pem)))
+    );
+    assert!(!with_one.believes_as(&with_both) && !with_one.believes_as(&setup(other.pem.clone())));
+    assert!(!with_none.believes_as(&with_one) && !with_one.believes_as(&with_none));
+    assert!(
+        with_one.asks_for_certificates() && !with_one.with_client_ca(None).unwrap().asks_for_certificates()
+    );
+    let broken = files.write("ca.pem", "nothing", Kind::Certificate);
+    assert!(with_one.with_client_ca(Some(&broken)).is_err());
 }
