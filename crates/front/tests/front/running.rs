@@ -373,9 +373,14 @@ fn files_are_taken_up_when_they_change_and_not_used_when_they_are_unsafe() {
 #[test]
 fn another_configuration_is_taken_up_and_one_with_faults_is_not() {
     let daemon = Daemon::start("");
-    daemon.client();
+    drop(daemon.client());
     daemon.configure(2, "nonsense = 1");
     daemon.log.wait_for(&["NotConfigured", "nonsense"]);
+    // The sockets behind it are its own.
+    let others = TcpListener::bind("127.0.0.1:0").unwrap();
+    daemon.say(&FromOpener::Listener(ListenerId(7)), Some(&others));
+    // Who answers has heard of them.
+    daemon.sessions(1);
     daemon.client();
     daemon.configure(3, &text(daemon.dir.path(), "").replace("mail.gate.test", "other.gate.test"));
     daemon.log.wait_for(&["Configured { generation: Generation(3)"]);

@@ -4,8 +4,10 @@ use std::fs::{self, Permissions};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::place::{Client, Place, RIGHT, is_root, process};
@@ -48,6 +50,33 @@ fn a_reload_takes_a_new_configuration_and_refuses_a_broken_one() {
     assert!(words.contains("max_bits"), "{words}");
     place.write(&place.text());
     assert_eq!(daemon.status()["generation"], 2);
+    let _ = daemon.end();
+}
+
+/// Each hears of his own: a front that is started anew never sees what was in force in between.
+#[test]
+fn who_was_overtaken_by_another_reload_is_not_told_that_his_is_in_force() {
+    let place = Place::new();
+    let daemon = place.start();
+    let front = Pid::from_raw(daemon.pid("front").unwrap());
+    kill(front, Signal::SIGSTOP).unwrap();
+    let mut waiting = Vec::new();
+    for generation in [2, 3] {
+        let mut reload = place.command(&["reload"]);
+        waiting.push(reload.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        daemon.until("a reload", |daemon| daemon.status()["generation"] == generation);
+    }
+    let status = String::from_utf8(place.run(&["status"]).stdout).unwrap();
+    assert!(status.contains(" 0 restarts, with configuration 1 still\n"), "{status}");
+    assert!(waiting.iter_mut().all(|reload| reload.try_wait().unwrap().is_none()), "both wait");
+    kill(front, Signal::SIGKILL).unwrap();
+    let [one, other] = waiting.try_into().unwrap();
+    let (one, other) = (one.wait_with_output().unwrap(), other.wait_with_output().unwrap());
+    let words = String::from_utf8_lossy(&one.stderr).into_owned();
+    assert_eq!(one.status.code(), Some(75), "{one:?}\n{}", daemon.log());
+    assert!(words.contains("configuration 2: another reload came"), "{words}");
+    assert!(other.status.success(), "{other:?}\n{}", daemon.log());
+    assert_eq!(String::from_utf8_lossy(&other.stdout), "configuration 3 is in force\n");
     let _ = daemon.end();
 }
 
