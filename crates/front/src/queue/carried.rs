@@ -32,13 +32,11 @@ impl Carried {
     /// Nothing is left to do, unless it was handed over again: then it is carried on.
     pub(super) fn put_down(&self, id: &str) -> Again {
         let mut carried = lock(&self.0);
-        match carried.get_mut(id) {
-            Some(again @ Again::Yes) => std::mem::replace(again, Again::No),
-            _ => {
-                carried.remove(id);
-                Again::No
-            }
+        if let Some(again) = carried.get_mut(id).filter(|again| **again == Again::Yes) {
+            return std::mem::replace(again, Again::No);
         }
+        carried.remove(id);
+        Again::No
     }
 }
 

@@ -99,7 +99,9 @@ impl Queue {
     pub fn take_up(self: &Arc<Self>) -> io::Result<()> {
         let ids = self.spool.take_up(&*self.journal)?;
         self.journal.note(&Event::QueueTakenUp { messages: ids.len() });
-        ids.into_iter().for_each(|id| self.begin(id, Origin::Found));
+        for id in ids {
+            self.begin(id, Origin::Found);
+        }
         Ok(())
     }
 
@@ -415,7 +417,9 @@ fn copy(stored: &Stored, recipient: &Recipient, out: &mut impl Write) -> io::Res
 /// The name of a report says of what message it tells and of which recipients, all of them: that of others is another one.
 fn report_name(id: &str, given_up: &[(usize, GivenUp)]) -> String {
     let mut numbers = Sha256::new();
-    given_up.iter().for_each(|(number, _)| numbers.update((*number as u64).to_be_bytes()));
+    for (number, _) in given_up {
+        numbers.update((*number as u64).to_be_bytes());
+    }
     let digest = numbers.finalize();
     digest[..DIGEST].iter().fold(format!("{id}B"), |name, octet| format!("{name}{octet:02X}"))
 }

@@ -118,7 +118,7 @@ mod tests {
         };
         let years = 56 * 365 * 24 * HOUR;
         // Taken in before the clock was set.
-        assert_eq!(left(Origin::TakenIn, years, 1), 5 * 24 * HOUR - MINUTE);
+        assert_eq!(left(Origin::TakenIn, years, 1), (5 * 24 * 60 - 1) * MINUTE);
         assert_eq!(left(Origin::TakenIn, years, 5 * 24 * 60), Duration::ZERO);
         // Found by a process that has begun before the clock was set.
         assert_eq!(left(Origin::Found, years, 1), 59 * MINUTE);

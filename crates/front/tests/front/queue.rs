@@ -228,6 +228,15 @@ fn who_sends_what_cannot_be_delivered_gets_a_report() {
     assert!(!world.log.has("GivenUp"));
     let dir = world.crash();
 
+    // Nor is one missing where all are.
+    fs::rename(&base, dir.path().join("unmounted")).unwrap();
+    let world = World::with_alice(Wish { patience, dir, ..Wish::default() });
+    world.log.wait_for(&["Delivery", "bob@gate.test", "Deferred"]);
+    world.log.wait_for(&["Delivery", "u@friend.test", "Deferred"]);
+    assert!(!world.log.has("GivenUp"));
+    let dir = world.crash();
+    fs::rename(dir.path().join("unmounted"), &base).unwrap();
+
     let world = World::with_alice(Wish { patience, dir, ..Wish::default() });
     let report = world.mailbox("carol@gate.test", 1).remove(0);
     for words in [
