@@ -9,7 +9,7 @@ use config::daemon::{DaemonAccounts, Starter};
 use config::trusted_user::{self, Files, Given, TrustedUser};
 use config::{Config, FileIndex, FileRole, HostAccounts, Owner};
 use safefile::{
-    Account, Audit, Kind, OpenError, Reached, Refusal, SafeFile, Trust, Uid, Verdict, display_path,
+    Account, Audit, Kind, OpenError, Reached, Refusal, SafeDir, SafeFile, Trust, Uid, Verdict, display_path,
 };
 
 /// A configuration that is right, and what follows from it.
@@ -147,11 +147,24 @@ impl Ground {
     fn remedy_of_absence(&self, audit: &Audit, owner: Owner) -> Option<String> {
         match (audit.kind, owner) {
             (Kind::Store, _) => Some("saslpasswd -c USER makes it; until then nobody can log in".to_owned()),
+            // As `made::fronts_directories` does.
+            (Kind::SecretDirectory, Owner::Front) if self.is_waited_for(&audit.path) => Some(format!(
+                "it is waited for, since there is a queue: mount it, or install -d -m 0700 -o {} {}",
+                self.accounts.front.uid,
+                safefile::shell_quote(&audit.path)
+            )),
             (Kind::SecretDirectory, Owner::Front) => {
                 Some(format!("it is made at the start, for {}", self.accounts.front))
             }
             _ => None,
         }
+    }
+
+    /// The Maildirs, where the queue is there: then they were.
+    fn is_waited_for(&self, directory: &Path) -> bool {
+        let queue = &self.config.queue.directory;
+        let is_there = || SafeDir::open(queue, Kind::SecretDirectory, &self.trust(queue)).is_ok();
+        directory == self.config.delivery.maildirs && is_there()
     }
 
     /// What is safe, and belongs to somebody who keeps it from its own process.

@@ -11,7 +11,7 @@ use super::generations::{Fate, Refused};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority};
 use crate::listen::Sockets;
-use crate::made;
+
 use crate::role::Role;
 use crate::supervise::Event;
 use crate::worker::Worker;
@@ -46,7 +46,6 @@ impl Daemon {
         findings.wrong.extend(self.needs_restart(&ground));
         findings.refusal().map_or(Ok(()), Err)?;
         remarks.extend(self.comes_with_restart(&ground));
-        made::fronts_directories(&ground)?;
         let earlier = self.generations.all_kept().map(|(_, sockets)| sockets);
         let sockets = self.sockets.following(earlier, &ground.config.listen, ground.own_trust());
         let before = self.replace(ground, sockets.map_err(all)?);
