@@ -11,7 +11,6 @@ use super::generations::{Fate, Refused};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority};
 use crate::listen::Sockets;
-
 use crate::role::Role;
 use crate::supervise::Event;
 use crate::worker::Worker;
