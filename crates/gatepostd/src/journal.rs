@@ -16,7 +16,8 @@ use std::str::FromStr;
 use config::{Config, LogFormat, LogLevel};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 /// How urgent a line is; the numbers are syslog's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +160,7 @@ impl Journal {
     /// Writes a line, if it is to be written.
     pub(crate) fn write(&self, line: &Line) {
         if self.wants(line.level) {
-            let now = OffsetDateTime::now_utc().format(&Rfc3339).ok().filter(|_| !self.style.is_dated);
+            let now = OffsetDateTime::now_utc().format(TIME).ok().filter(|_| !self.style.is_dated);
             // Where nobody listens nothing is said. In one piece: three processes write here.
             let _ = io::stderr().lock().write_all(self.rendered(line, now).as_bytes());
         }
@@ -183,6 +184,10 @@ impl Journal {
         rendered
     }
 }
+
+/// As RFC 3339 has it, in UTC; always as long, so that lines are sorted as text.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// Most lines are plain, and there is one for each login.
 fn printable(text: &str) -> Cow<'_, str> {
