@@ -143,20 +143,22 @@ impl Report {
     }
 
     /// The objects, one for each trouble: `{"program", "level": "error"|"warning", "subject", "cause", "why", "fix":
-    /// [..], "exit"}`; `subject` and `why` are `null` where there is none.
+    /// [..], "exit"}`; `subject` and `why` are `null` where there is none, and a warning has no `exit`: it ends nothing.
     pub fn to_json(&self, program: &str, level: Level) -> Vec<Value> {
         if self.0.quiet {
             return Vec::new();
         }
-        let own = json!({
+        let mut own = json!({
             "program": program,
             "level": level.word(),
             "subject": Some(&self.0.subject).filter(|subject| !subject.is_empty()),
             "cause": self.0.cause,
             "why": self.0.why,
             "fix": self.0.remedy,
-            "exit": self.0.exit.number(),
         });
+        if level == Level::Error {
+            own["exit"] = self.0.exit.number().into();
+        }
         let others = self.0.others.iter().flat_map(|other| other.to_json(program, level));
         std::iter::once(own).chain(others).collect()
     }

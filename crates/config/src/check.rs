@@ -6,7 +6,7 @@ use safefile::{Account, Group};
 
 use crate::accounts::Accounts;
 use crate::fault::{ConfigFaults, Found};
-use crate::model::{Config, Limits};
+use crate::model::{Config, Limits, Readable};
 use crate::parse::{self, At, Section, Table};
 use crate::words::{LogLevel, MapName};
 
@@ -39,16 +39,24 @@ pub(crate) const SECTIONS: [&Section; 15] = [
 ];
 
 /// The configuration that a text means.
-pub(crate) fn config(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Result<Config, ConfigFaults> {
+pub(crate) fn config(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Readable {
     let text = match std::str::from_utf8(text) {
         Ok(text) => text,
-        Err(error) => return Err(not_utf8(path, text, error.valid_up_to())),
+        Err(error) => {
+            let faults = Some(not_utf8(path, text, error.valid_up_to()));
+            let config = Config { path: path.to_owned(), ..Config::default() };
+            return Readable { config, faults, knows_accounts: false };
+        }
     };
     let mut found = Found::new(text);
     let document = parse::document(text, &mut found);
+    let is_whole = found.is_empty();
     let top = Table::of(Some(&document), &TOP, &mut found);
     let config = Reader { accounts, found: &mut found }.config(path, top);
-    found.finish(path.to_owned(), config)
+    let accounts = [("trusted_user", config.trusted_user.is_some()), ("run_as", config.run_as.is_some())];
+    let is_known = |(key, is_read): (&str, bool)| if top.has(key) { is_read } else { is_whole };
+    let knows_accounts = accounts.into_iter().all(is_known);
+    Readable { config, faults: found.finish(path.to_owned(), ()).err(), knows_accounts }
 }
 
 /// Every key by its full name, tables left out.

@@ -111,6 +111,11 @@ impl<'t> Found<'t> {
         remarks
     }
 
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// The value when nothing is wrong, else the faults in the order of the text.
     pub(crate) fn finish<T>(mut self, path: PathBuf, value: T) -> Result<T, ConfigFaults> {
         if self.faults.is_empty() {

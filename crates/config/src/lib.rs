@@ -27,7 +27,7 @@ pub use fault::{ConfigFaults, Fault, Place, Remark};
 pub use files::{DaemonFile, FileIndex, FileRole, NamedFile, Owner};
 pub use model::{
     ActsFor, Address, Auth, ClientInfoFiles, Config, Delivery, Endpoint, FileRule, Limits, Listener,
-    ProxyRule, Queue, Secrets, Submission, Throttle, Tls,
+    ProxyRule, Queue, Readable, Secrets, Submission, Throttle, Tls,
 };
 pub use split::Split;
 pub use words::{
@@ -91,6 +91,13 @@ impl Config {
 
     /// What a text means that stands in the file `path`. Pure but for `accounts`: names of users and groups must exist.
     pub fn parse(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Result<Self, ConfigFaults> {
+        let Readable { config, faults, .. } = Self::read_past(path, text, accounts);
+        faults.map_or(Ok(config), Err)
+    }
+
+    /// The same with what can be read past the faults: what is faulty counts as absent. It is for showing at once what else
+    /// is wrong, with files and accounts, and for nothing else: nobody works by it.
+    pub fn read_past(path: &Path, text: &[u8], accounts: &dyn Accounts) -> Readable {
         check::config(path, text, accounts)
     }
 }

@@ -121,6 +121,17 @@ pub struct FileRule {
     pub exceptions: Vec<Exception>,
 }
 
+/// What can be read of a text with faults, and the faults.
+#[derive(Clone, Debug)]
+pub struct Readable {
+    /// What it says, without what is faulty.
+    pub config: Config,
+    /// What is wrong with it; `None`: nothing.
+    pub faults: Option<crate::ConfigFaults>,
+    /// Whether `trusted_user` and `run_as` are what was meant: whose files are safe follows from them.
+    pub knows_accounts: bool,
+}
+
 impl Config {
     /// The realm of a user who is named without one: `auth.realm`, else [`Config::host_name`]. Tools and daemon use this
     /// one function.

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::Found;
-use crate::words::measure;
+use crate::words::{Several, measure};
 
 /// One table of the file.
 #[derive(Clone, Copy)]
@@ -124,6 +124,19 @@ impl<'t> Table<'t> {
         text.value.parse().map_err(|error| found.add(text.at, error)).ok()
     }
 
+    /// Letters, each of which may be wrong.
+    pub(crate) fn letters<T: FromStr<Err = Several<E>>, E: fmt::Display>(
+        &self,
+        key: &str,
+        found: &mut Found<'_>,
+    ) -> Option<T> {
+        let text = self.text(key, found)?;
+        text.value
+            .parse()
+            .map_err(|Several(faults)| faults.iter().for_each(|fault| found.add(text.at.clone(), fault)))
+            .ok()
+    }
+
     /// A number within bounds.
     pub(crate) fn number(
         &self,
@@ -208,6 +221,11 @@ impl<'t> Table<'t> {
             found.add(value.span(), format_args!("{name} is not between {least} and {most}: {written}"));
         }
         size
+    }
+
+    /// A text, where one stands there.
+    pub(crate) fn written(&self, key: &str) -> Option<&'t str> {
+        self.value(key).and_then(|value| value.get_ref().as_str())
     }
 
     /// Whether a value is there and is a text.

@@ -57,6 +57,10 @@ pub struct MapName {
     path: PathBuf,
 }
 
+/// All that is wrong with a word of several letters; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Several<E>(pub Vec<E>);
+
 /// Why a word is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
@@ -138,14 +142,36 @@ impl Default for AuthOptions {
 
 /// Letters with blanks, tabs or commas between them, in any order. The empty text sets none.
 impl FromStr for AuthOptions {
-    type Err = WordError;
+    type Err = Several<WordError>;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        text.split([' ', '\t', ','])
-            .filter(|word| !word.is_empty())
-            .map(option)
-            .collect::<Result<_, _>>()
-            .map(Self)
+    fn from_str(text: &str) -> Result<Self, Several<WordError>> {
+        let words = text.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+        let (options, faults) = sorted(words.map(option));
+        if faults.is_empty() { Ok(Self(options)) } else { Err(Several(faults)) }
+    }
+}
+
+/// What is right, and all that is not.
+fn sorted<T: Ord, E>(words: impl Iterator<Item = Result<T, E>>) -> (BTreeSet<T>, Vec<E>) {
+    let (mut right, mut faults) = (BTreeSet::new(), Vec::new());
+    for word in words {
+        match word {
+            Ok(word) => drop(right.insert(word)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (right, faults)
+}
+
+impl<E: std::error::Error> std::error::Error for Several<E> {}
+
+/// With `; ` between them.
+impl<E: fmt::Display> fmt::Display for Several<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
     }
 }
 
@@ -266,7 +292,7 @@ const TYPES: [(&str, &str); 5] =
 
 #[cfg(test)]
 mod tests {
-    use super::{AuthOption, AuthOptions, LogLevel, MapName, MechanismName, WordError};
+    use super::{AuthOption, AuthOptions, LogLevel, MapName, MechanismName, Several, WordError};
 
     #[test]
     fn options_are_letters_apart() {
@@ -278,8 +304,13 @@ mod tests {
             );
         }
         let run = "py".parse::<AuthOptions>();
-        assert_eq!(run, Err(WordError::RunOfLetters("py".to_owned())), "sendmail would set p alone");
-        assert_eq!("p z".parse::<AuthOptions>(), Err(WordError::AuthOption("z".to_owned())));
+        assert_eq!(
+            run,
+            Err(Several(vec![WordError::RunOfLetters("py".to_owned())])),
+            "sendmail would set p alone"
+        );
+        let unknown = ["q", "z"].map(|word| WordError::AuthOption(word.to_owned()));
+        assert_eq!("q p z".parse::<AuthOptions>(), Err(Several(unknown.into())));
         assert!(AuthOptions::default().contains(AuthOption::NoPlain));
     }
 

@@ -218,6 +218,7 @@ impl<'t> Desk<'t> {
         // All sockets of this configuration come behind it.
         self.listeners.drain().for_each(|(_, serving)| serving.abort());
         self.front.queue().follow(settings.delivery());
+        self.front.queue().keep_free(settings.queue.min_free);
         self.front.replace_site(site(settings, &files));
         self.files = files;
         self.generation = generation;

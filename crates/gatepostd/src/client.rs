@@ -71,14 +71,15 @@ fn untaken(cause: &str, generation: &Value) -> Report {
     Report::new(Exit::TEMPFAIL, subject, cause).mend("gatepostd status")
 }
 
-/// The configuration says where; one that is broken does not, and then somebody has to (`--control`).
+/// The configuration says where; one that is broken does not, and then somebody has to.
 pub(crate) fn socket(common: &Common, reaching: &Reaching) -> Result<PathBuf, Report> {
     if let Some(path) = &reaching.control {
         return Ok(path.clone());
     }
     let ground = Ground::read(common).map_err(|findings| {
-        let report = findings.refusal();
-        report.unwrap_or_else(|| Report::plain(Exit::CONFIG, "the configuration cannot be read"))
+        let report = Report::plain(Exit::CONFIG, "no configuration says where the daemon listens")
+            .mend(format!("say it, as --control {}", config::Config::default().control_socket.display()));
+        findings.refusal().into_iter().fold(report, Report::and)
     })?;
     Ok(ground.config.control_socket)
 }

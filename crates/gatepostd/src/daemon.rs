@@ -1,9 +1,10 @@
 //! The opener's life: one loop, one thread, which waits for nobody in particular. What is to be done about processes is
 //! `supervise`'s to say; here it is done.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cli::options::Common;
@@ -16,7 +17,7 @@ use wire::{FromOpener, Generation, Question, SessionId, ToOpener};
 use crate::control::{self, Control, Request, Ticket};
 use crate::ground::Ground;
 use crate::journal::{Journal, Line, Priority, Style};
-use crate::listen::Sockets;
+use crate::listen::{self, Sockets};
 use crate::made::{self, PidFile};
 use crate::notify::Notify;
 use crate::open;
@@ -30,10 +31,12 @@ mod inquiry;
 mod reload;
 
 use generations::Generations;
+use reload::Standing;
 
 /// Runs until somebody wants it to end, or does not begin.
 pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
-    let ground = Ground::read(common);
+    let common = rooted(common)?;
+    let ground = Ground::read(&common);
     let ground = ground.map_err(|findings| findings.refusal().unwrap_or_else(reload::unknown_fault))?;
     let findings = ground.examined();
     let journal = Journal::new("gatepostd", Style::of(&ground.config));
@@ -41,7 +44,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     findings.refusal().map_or(Ok(()), Err)?;
     std::env::set_current_dir("/").map_err(|error| Report::new(Exit::OSERR, "/", error))?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let mut daemon = Daemon::open(common.clone(), ground, journal)?;
+    let mut daemon = Daemon::open(common, ground, journal)?;
     let ending = daemon.work();
     daemon.close();
     match (ending, daemon.refusal) {
@@ -54,12 +57,22 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Report> {
     }
 }
 
+/// The way to the configuration as it is here: it is read again, and from / by then.
+fn rooted(common: &Common) -> Result<Common, Report> {
+    let config = common.config.as_deref().map(std::path::absolute).transpose();
+    let config = config.map_err(|error| Report::new(Exit::OSERR, "--config", error))?;
+    Ok(Common { config, ..common.clone() })
+}
+
 struct Daemon {
     common: Common,
     ground: Ground,
+    standing: Standing,
     /// With what was in force before, as long as the front may be at it.
     generations: Generations<(Ground, Sockets)>,
     sockets: Sockets,
+    /// Every unix socket that was made for a listener and still has its name.
+    named: BTreeSet<PathBuf>,
     signals: Signals,
     /// Away only while it is being served.
     control: Option<Control>,
@@ -91,6 +104,8 @@ impl Daemon {
         let pid_file = PidFile::write(&ground.config.pid_file, ground.own_trust())?;
         Ok(Self {
             common,
+            standing: Standing::of(&ground.config),
+            named: sockets.names().map(Path::to_owned).collect(),
             ground,
             generations: Generations::new(),
             sockets,
@@ -204,6 +219,7 @@ impl Daemon {
                     worker.generation = generation;
                     if role == Role::Front {
                         self.generations.taken(generation);
+                        self.remove_old_names();
                     }
                     self.on(Event::Alive(role));
                 }
@@ -316,7 +332,10 @@ impl Daemon {
         match Worker::start(start, account) {
             Ok(worker) => {
                 let line = Line::new(Priority::Info, 8, format!("the {role} is started"));
-                self.journal.write(&line.with("process", worker.id()));
+                self.journal.write(&line.with_number("child", worker.id()));
+                if role == Role::Front {
+                    self.standing.maildirs.clone_from(&self.ground.config.delivery.maildirs);
+                }
                 *self.worker(role) = Some(worker);
                 self.configure(role);
                 Event::Up(role)
@@ -327,6 +346,22 @@ impl Daemon {
                 Event::Left(role)
             }
         }
+    }
+
+    /// Takes the names of unix sockets away at which nobody listens any more. While the front has not taken what is in force,
+    /// what it goes by may be put back.
+    fn remove_old_names(&mut self) {
+        if self.generations.all_kept().next().is_some() {
+            return;
+        }
+        let (sockets, trust) = (&self.sockets, self.ground.own_trust());
+        self.named.retain(|path| {
+            let is_listened_at = sockets.names().any(|name| name == path);
+            if !is_listened_at {
+                listen::remove_name(path, trust);
+            }
+            is_listened_at
+        });
     }
 
     /// The configuration and, for the front, all listening sockets of it.
@@ -441,7 +476,7 @@ impl Daemon {
     fn close(&mut self) {
         self.control.take().into_iter().for_each(Control::close);
         self.pid_file.remove();
-        self.sockets.remove(self.ground.own_trust());
+        self.named.iter().for_each(|path| listen::remove_name(path, self.ground.own_trust()));
         self.journal.write(&Line::new(Priority::Notice, 1, "ended"));
     }
 }

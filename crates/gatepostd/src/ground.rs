@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use cli::options::Common;
 use cli::{Exit, Report};
-use config::daemon::{DaemonAccounts, Starter};
+use config::daemon::{DaemonAccounts, DaemonFault, Starter};
 use config::trusted_user::{self, Files, Given, TrustedUser};
-use config::{Config, FileIndex, FileRole, HostAccounts, Owner};
-use safefile::{
-    Account, Audit, Kind, OpenError, Reached, Refusal, SafeDir, SafeFile, Trust, Uid, Verdict, display_path,
-};
+use config::{Accounts, Config, ConfigFaults, FileIndex, FileRole, HostAccounts, Readable};
+use safefile::{Account, Kind, OpenError, SafeFile, Trust, Uid, Verdict, display_path};
+
+mod examination;
+
+use examination::{Examination, unsafe_reports};
 
 /// A configuration that is right, and what follows from it.
 #[derive(Debug)]
@@ -39,9 +41,12 @@ impl Findings {
         Self { wrong: wrong.into_iter().collect(), ..Self::default() }
     }
 
-    /// Everything that keeps the daemon from starting, as one report.
+    /// Everything that keeps the daemon from starting, as one report. Faults of the configuration stand first, and the exit is
+    /// theirs: what files are depends on it.
     pub(crate) fn refusal(self) -> Option<Report> {
-        self.dangers.into_iter().chain(self.wrong).reduce(Report::and)
+        let all = self.dangers.into_iter().chain(self.wrong);
+        let (faults, others): (Vec<_>, Vec<_>) = all.partition(|report| report.exit() == Exit::CONFIG);
+        faults.into_iter().chain(others).reduce(Report::and)
     }
 }
 
@@ -51,29 +56,43 @@ impl Ground {
         let starter = starter();
         let nobody = TrustedUser { account: None, origin: trusted_user::Origin::Nobody };
         let (path, text) = text(common.config.as_deref(), &starter.trust(&nobody))?;
-        let config = Config::parse(&path, text.as_bytes(), &HostAccounts).map_err(|faults| {
-            let complaints = faults.complaints();
-            Findings::of(complaints.map(|(subject, cause, hint)| {
-                let report = Report::new(Exit::CONFIG, subject, cause);
-                hint.into_iter().fold(report, Report::mend)
-            }))
-        })?;
-        Self::of(config, text, starter, common)
+        let readable = Config::read_past(&path, text.as_bytes(), &HostAccounts);
+        Self::of(readable, text, starter, common)
     }
 
-    fn of(config: Config, text: String, starter: Starter, common: &Common) -> Result<Self, Findings> {
+    /// Of a text with faults nothing comes but more findings: what accounts and files have against it, too.
+    fn of(readable: Readable, text: String, starter: Starter, common: &Common) -> Result<Self, Findings> {
+        let Readable { config, faults, knows_accounts } = readable;
+        let mut wrong: Vec<_> = faults.iter().flat_map(complaints).collect();
         let given = Given { flag: common.trusted_user.as_deref(), sendmail_cf: None, config: Some(&config) };
-        let trusted_user = trusted_user::resolve(&given, Files::Ours, &HostAccounts)
-            .map_err(|error| Findings::of([Report::plain(Exit::CONFIG, error)]))?;
-        let accounts = config.daemon(&starter, &trusted_user, &HostAccounts).map_err(|faults| {
-            Findings::of(faults.0.iter().map(|fault| Report::plain(Exit::CONFIG, fault)))
-        })?;
-        let refused = not_served(&config);
-        if !refused.is_empty() {
-            return Err(Findings::of(refused));
-        }
+        let resolved = trusted_user::resolve(&given, Files::Ours, &HostAccounts);
+        let mut is_sure = knows_accounts && resolved.is_ok();
+        let trusted_user = resolved.unwrap_or_else(|error| {
+            wrong.push(Report::plain(Exit::CONFIG, error));
+            TrustedUser { account: None, origin: trusted_user::Origin::Nobody }
+        });
+        let accounts = config.daemon(&starter, &trusted_user, &HostAccounts);
+        let faults = accounts.as_ref().err().into_iter().flat_map(|faults| &faults.0);
+        // Of an account that nobody knows nothing else is wrong.
+        let faults = faults.filter(|fault| is_sure || matches!(fault, DaemonFault::Shared { .. }));
+        wrong.extend(faults.map(|fault| Report::plain(Exit::CONFIG, fault)));
+        wrong.extend(not_served(&config));
         let base = starter.trust(&trusted_user);
-        Ok(Self { config, text, accounts, starter, base })
+        let accounts = match accounts {
+            Ok(accounts) if wrong.is_empty() => return Ok(Self { config, text, accounts, starter, base }),
+            accounts => accounts.ok(),
+        };
+        let (keeper, front) = match (&accounts, &starter) {
+            (Some(accounts), _) => (Some(accounts.keeper.clone()), Some(accounts.front.clone())),
+            (None, Starter::Somebody(account)) => (Some(account.clone()), Some(account.clone())),
+            (None, Starter::Root) => (trusted_user.account, HostAccounts.user(config.front()).ok().flatten()),
+        };
+        is_sure &= keeper.is_some();
+        let (keeper, front, is_there) = (keeper.as_ref(), front.as_ref(), !text.is_empty());
+        let examination = Examination { config: &config, base: &base, keeper, front, is_there, is_sure };
+        let mut findings = examination.findings();
+        findings.wrong.splice(0..0, wrong);
+        Err(findings)
     }
 
     /// Whom to trust for a path.
@@ -100,99 +119,24 @@ impl Ground {
         Some(split.commands.into_iter().fold(report, Report::mend))
     }
 
-    /// Audits what the daemon will open: every file of its processes, and the configuration.
+    /// Audits what the daemon will open and where it will make something: every file of its processes, the configuration,
+    /// the directories of its sockets and of the pid file.
     pub(crate) fn examined(&self) -> Findings {
-        let mut findings = Findings::default();
-        let remarks = self.config.remarks.iter().map(|remark| {
-            let subject = format!("{}:{}", display_path(&self.config.path), remark.place);
-            let report = Report::new(Exit::CONFIG, subject, &remark.cause);
-            remark.hint.iter().fold(report, Report::mend)
-        });
-        findings.remarks.extend(remarks);
-        for (path, kind, owner, key) in self.files() {
-            let audit = safefile::audit(&path, kind, &self.trust(&path));
-            self.judge(&audit, owner, key, &mut findings);
-        }
-        findings
-    }
-
-    fn files(&self) -> Vec<(PathBuf, Kind, Owner, &'static str)> {
-        let files = self.config.files().into_iter();
-        let files = files.filter(|file| file.owner != Owner::Opener || file.kind == Kind::Configuration);
-        files.map(|file| (file.path, file.kind, file.owner, file.named_by)).collect()
-    }
-
-    fn judge(&self, audit: &Audit, owner: Owner, key: &str, findings: &mut Findings) {
-        let path = display_path(&audit.path);
-        findings.dangers.extend(unsafe_reports(audit));
-        match &audit.reached {
-            Reached::End => findings.wrong.extend(self.unreachable(audit, owner, key)),
-            Reached::Failed { component, source } => {
-                let cause = format!("{source}: {}", display_path(component));
-                findings.wrong.push(Report::new(Exit::NOPERM, path, cause));
-            }
-            Reached::Missing { .. } if audit.kind == Kind::Configuration && self.text.is_empty() => {}
-            Reached::Missing { component } => {
-                let cause = format!("{key}: {} is not there", display_path(component));
-                let report = Report::new(Exit::NOINPUT, path, cause);
-                match self.remedy_of_absence(audit, owner) {
-                    Some(remedy) => findings.remarks.push(report.mend(remedy)),
-                    None => findings.wrong.push(report),
-                }
-            }
-        }
-    }
-
-    /// What the daemon can begin without.
-    fn remedy_of_absence(&self, audit: &Audit, owner: Owner) -> Option<String> {
-        match (audit.kind, owner) {
-            (Kind::Store, _) => Some("saslpasswd -c USER makes it; until then nobody can log in".to_owned()),
-            // As `made::fronts_directories` does.
-            (Kind::SecretDirectory, Owner::Front) if self.is_waited_for(&audit.path) => Some(format!(
-                "it is waited for, since there is a queue: mount it, or install -d -m 0700 -o {} {}",
-                self.accounts.front.uid,
-                safefile::shell_quote(&audit.path)
-            )),
-            (Kind::SecretDirectory, Owner::Front) => {
-                Some(format!("it is made at the start, for {}", self.accounts.front))
-            }
-            _ => None,
-        }
-    }
-
-    /// The Maildirs, where the queue is there: then they were.
-    fn is_waited_for(&self, directory: &Path) -> bool {
-        let queue = &self.config.queue.directory;
-        let is_there = || SafeDir::open(queue, Kind::SecretDirectory, &self.trust(queue)).is_ok();
-        directory == self.config.delivery.maildirs && is_there()
-    }
-
-    /// What is safe, and belongs to somebody who keeps it from its own process.
-    fn unreachable(&self, audit: &Audit, owner: Owner, key: &str) -> Option<Report> {
-        let account = match (audit.kind, owner) {
-            (Kind::Store, Owner::Keeper) => &self.accounts.keeper,
-            (Kind::SecretDirectory, Owner::Front) => &self.accounts.front,
-            _ => return None,
-        };
-        let last = audit.last().filter(|last| last.facts.uid != account.uid)?;
-        let owner = Account::by_uid(last.facts.uid);
-        let cause = format!("{key}: it belongs to {owner}, and the process that writes to it is {account}");
-        let command = format!("chown {} {}", account.uid, safefile::shell_quote(&audit.path));
-        Some(Report::new(Exit::NOPERM, display_path(&audit.path), cause).mend(command))
+        let (keeper, front) = (Some(&self.accounts.keeper), Some(&self.accounts.front));
+        let is_there = !self.text.is_empty();
+        let examination =
+            Examination { config: &self.config, base: &self.base, keeper, front, is_there, is_sure: true };
+        examination.findings()
     }
 }
 
-/// Every finding of an audit, in authcheck's words.
-fn unsafe_reports(audit: &Audit) -> impl Iterator<Item = Report> {
-    audit.findings().map(|(component, finding)| {
-        Report::from(OpenError::Refused(Box::new(Refusal {
-            path: audit.path.clone(),
-            kind: audit.kind,
-            component: component.path.clone(),
-            role: component.role,
-            finding: finding.clone(),
-        })))
-    })
+/// Every fault of the text, with its place.
+fn complaints(faults: &ConfigFaults) -> Vec<Report> {
+    let reports = faults.complaints().map(|(subject, cause, hint)| {
+        let report = Report::new(Exit::CONFIG, subject, cause);
+        hint.into_iter().fold(report, Report::mend)
+    });
+    reports.collect()
 }
 
 /// What is right, and the keeper cannot do: it would refuse it when it is in force already. The resolver is not asked

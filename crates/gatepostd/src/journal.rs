@@ -14,7 +14,7 @@ use std::io::{self, Write as _};
 use std::str::FromStr;
 
 use config::{Config, LogFormat, LogLevel};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -35,7 +35,14 @@ pub(crate) struct Line {
     priority: Priority,
     level: u8,
     text: String,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(&'static str, Field)>,
+}
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Field {
+    Word(String),
+    Number(Number),
 }
 
 /// How lines are written; said to keeper and front in three words.
@@ -65,7 +72,14 @@ impl Line {
     /// With one more field.
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.fields.push((key, value.to_string()));
+        self.fields.push((key, Field::Word(value.to_string())));
+        self
+    }
+
+    /// With one more field that is a number, in JSON too.
+    #[must_use]
+    pub(crate) fn with_number(mut self, key: &'static str, value: impl Into<Number>) -> Self {
+        self.fields.push((key, Field::Number(value.into())));
         self
     }
 
@@ -82,7 +96,10 @@ impl Line {
         let mut text = self.text.clone();
         for (key, value) in &self.fields {
             let comma = if text.is_empty() { "" } else { ", " };
-            let _ = write!(text, "{comma}{key}={}", quoted(value));
+            let _ = match value {
+                Field::Word(word) => write!(text, "{comma}{key}={}", quoted(word)),
+                Field::Number(number) => write!(text, "{comma}{key}={number}"),
+            };
         }
         text
     }
@@ -97,7 +114,13 @@ impl Line {
         if !self.text.is_empty() {
             object.insert("text".to_owned(), self.text.as_str().into());
         }
-        object.extend(self.fields.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())));
+        object.extend(self.fields.iter().map(|(key, value)| {
+            let value = match value {
+                Field::Word(word) => Value::from(word.as_str()),
+                Field::Number(number) => Value::Number(number.clone()),
+            };
+            ((*key).to_owned(), value)
+        }));
         Value::Object(object).to_string()
     }
 }
@@ -241,9 +264,14 @@ mod tests {
                 "2026-01-01T00:00:00Z gatepostd[{pid}]: one\n2026-01-01T00:00:00Z gatepostd[{pid}]: two\\x1b\n"
             )
         );
-        let json = journal("json:9:undated").rendered(&line.with("authid", "x\", y"), time());
+        let json = journal("json:9:undated")
+            .rendered(&line.with("authid", "x\", y").with("id", "7").with_number("bits", 256), time());
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&json["authid"], &json["level"]), (&"x\", y".into(), &9.into()));
+        assert_eq!((&json["id"], &json["bits"]), (&"7".into(), &256.into()));
+        let text = journal("text:9:dated")
+            .rendered(&Line::new(Priority::Info, 9, "").with_number("bits", 256), None);
+        assert!(text.ends_with(": bits=256\n"), "{text}");
     }
 
     #[test]

@@ -53,7 +53,12 @@ impl Sockets {
                 Err(report) => troubles.push(report),
             }
         }
-        if troubles.is_empty() { Ok(sockets) } else { Err(troubles) }
+        if troubles.is_empty() {
+            return Ok(sockets);
+        }
+        let is_new = |path: &&Path| known.iter().all(|open| open.endpoint.socket() != Some(*path));
+        sockets.names().filter(is_new).for_each(|path| remove_name(path, trust));
+        Err(troubles)
     }
 
     /// The number that a block has had, unless another block has it already: two may name one port of 0.
@@ -86,14 +91,17 @@ impl Sockets {
         ListenerId(self.given)
     }
 
-    /// Takes the names of unix sockets away, at the end.
-    pub(crate) fn remove(&self, trust: &Trust) {
-        for path in self.open.iter().filter_map(|open| open.endpoint.socket()) {
-            let Ok((directory, name)) = parts(path) else { continue };
-            // What stays is taken away by the next start.
-            let _ = SafeDir::open(directory, Kind::Configuration, trust).map(|it| it.remove(name));
-        }
+    /// The names of unix sockets.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
+        self.open.iter().filter_map(|open| open.endpoint.socket())
     }
+}
+
+/// Takes the name of a unix socket away, when nobody listens there any more.
+pub(crate) fn remove_name(path: &Path, trust: &Trust) {
+    let Ok((directory, name)) = parts(path) else { return };
+    // What stays is taken away by the next start.
+    let _ = SafeDir::open(directory, Kind::Configuration, trust).map(|it| it.remove(name));
 }
 
 /// What is open already is not opened again: nobody else may listen there meanwhile, we neither.
@@ -171,6 +179,8 @@ const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests look at files as anybody may")]
+
     use std::iter;
     use std::net::TcpStream;
     use std::os::unix::net::UnixStream;
@@ -272,5 +282,8 @@ mod tests {
             troubles.len() == 1 && troubles[0].subject().starts_with("listen: 127.0.0.1:"),
             "{troubles:?}"
         );
+        let half = socket.replace("smtp", "half") + &taken;
+        Sockets::default().following(iter::empty(), &listeners(&half), &trust).unwrap_err();
+        assert!(std::fs::symlink_metadata(dir.path().join("half")).is_err(), "nobody listens there");
     }
 }

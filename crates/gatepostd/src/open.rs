@@ -68,7 +68,7 @@ fn of_denial(asker: Role, index: u16, verdict: &Verdict<'_>) -> Line {
         }
         Verdict::Unknown => (Priority::Error, "a file that the configuration does not name".to_owned()),
     };
-    Line::new(priority, 1, format!("the {asker} has asked for {what}")).with("file", index)
+    Line::new(priority, 1, format!("the {asker} has asked for {what}")).with_number("file", index)
 }
 
 /// Walks and opens.

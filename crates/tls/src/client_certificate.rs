@@ -38,7 +38,7 @@ pub(crate) struct ClientCa {
 impl ClientCa {
     pub(crate) fn read(file: &SafeFile, provider: &Arc<CryptoProvider>) -> Result<Self, SetupError> {
         let mut roots = RootCertStore::empty();
-        let certificates: Arc<[_]> = pem::certificates(file)?.into();
+        let certificates: Arc<[_]> = pem::certificates(file).map_err(SetupError::of_ca)?.into();
         for (at, certificate) in certificates.iter().enumerate() {
             // rustls takes any certificate for a CA that it is given: a user's own would make him everybody.
             if !is_ca(certificate).map_err(|error| SetupError::bad_certificate(file, at, &error))? {

@@ -25,6 +25,14 @@ pub enum SetupError {
         /// Whether it looks like the binary form.
         is_der: bool,
     },
+    /// There is no certificate in the file that is to hold those of CAs.
+    #[error("no certificate in PEM form: {}", display_path(path))]
+    NoCa {
+        /// The file.
+        path: PathBuf,
+        /// Whether it looks like the binary form.
+        is_der: bool,
+    },
     /// A certificate cannot be used.
     #[error("certificate {number} cannot be used ({what}): {}", display_path(path))]
     BadCertificate {
@@ -91,6 +99,7 @@ impl SetupError {
         match self {
             Self::Read { path, .. }
             | Self::NoCertificate { path, .. }
+            | Self::NoCa { path, .. }
             | Self::BadCertificate { path, .. }
             | Self::BadPem { path, .. }
             | Self::NoKey { path, .. }
@@ -106,12 +115,15 @@ impl SetupError {
         let path = shell_quote(self.path());
         match self {
             Self::Read { .. } => "name a readable file in PEM form".to_owned(),
-            Self::NoCertificate { is_der: true, .. } => {
+            Self::NoCertificate { is_der: true, .. } | Self::NoCa { is_der: true, .. } => {
                 format!("openssl x509 -inform DER -in {path} -out {path}.pem, and name {path}.pem")
             }
             Self::NoCertificate { .. } => {
                 "name the file with the server's certificate and those of its CAs (often fullchain.pem)"
                     .to_owned()
+            }
+            Self::NoCa { .. } => {
+                "name a file with the certificates of the CAs, in PEM form, that vouch for users".to_owned()
             }
             Self::BadCertificate { .. } | Self::BadPem { .. } => {
                 format!(
@@ -137,6 +149,14 @@ impl SetupError {
                  certificate stands before those of its CAs",
                 shell_quote(key),
             ),
+        }
+    }
+
+    /// The same of a file of CAs.
+    pub(crate) fn of_ca(self) -> Self {
+        match self {
+            Self::NoCertificate { path, is_der } => Self::NoCa { path, is_der },
+            other => other,
         }
     }
 

@@ -17,7 +17,7 @@ impl Reader<'_, '_> {
             realm,
             mechanisms: self.mechanisms("mechanisms", table),
             trusted_mechanisms: self.mechanisms("trusted_mechanisms", table),
-            options: table.parsed("options", self.found).unwrap_or_default(),
+            options: table.letters("options", self.found).unwrap_or_default(),
             max_bits: table.number("max_bits", 0..=MOST_BITS, self.found).map(|bits| bits.value),
             ciphers: self.ciphers(table).unwrap_or_else(|| Auth::default().ciphers),
             proxies: self.proxies(table),

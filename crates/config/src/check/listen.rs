@@ -41,9 +41,21 @@ impl Reader<'_, '_> {
         if !top.has("listen") {
             return vec![Listener::submission(beside.limits.clone())];
         }
-        let mut listeners: Vec<Listener> = Vec::new();
+        let (mut listeners, mut nowhere): (Vec<Listener>, Vec<&str>) = (Vec::new(), Vec::new());
         for entry in top.tables(&LISTEN, self.found) {
-            let Some(mut listener) = self.listener(&entry, beside) else { continue };
+            let written = entry.value.written("name");
+            if let Some(name) = written.filter(|name| nowhere.contains(name)) {
+                self.found.add(entry.value.place("name"), two_of(name));
+            }
+            let Some(mut listener) = self.listener(&entry, beside) else {
+                if let Some(name) = written {
+                    if listeners.iter().any(|other| other.name == name) {
+                        self.found.add(entry.value.place("name"), two_of(name));
+                    }
+                    nowhere.push(name);
+                }
+                continue;
+            };
             self.own_name(&mut listener, &listeners, entry.value);
             self.collide(&listener, &listeners, &entry.at);
             listeners.push(listener);
@@ -55,9 +67,9 @@ impl Reader<'_, '_> {
         let table = entry.value;
         let endpoint = self.endpoint(table);
         let mechanisms = self.mechanisms("mechanisms", table);
-        let options = table.parsed("options", self.found);
+        let options = table.letters("options", self.found);
         let name = self.name(table);
-        let modifiers = table.parsed("modifiers", self.found);
+        let modifiers = table.letters("modifiers", self.found);
         let auth_equals = table.flag("auth_equals", self.found).is_some_and(|flag| flag.value);
         let bare_line_ends = table.parsed("bare_line_ends", self.found).unwrap_or(BareLineEnds::Refuse);
         let limits = self.limits(table, beside.limits);
@@ -141,8 +153,7 @@ impl Reader<'_, '_> {
             return;
         }
         if table.has("name") {
-            let cause = format_args!("two listeners have this name: {}", listener.name);
-            self.found.add(table.place("name"), cause);
+            self.found.add(table.place("name"), two_of(&listener.name));
         } else {
             listener.name = listener.endpoint.to_string();
         }
@@ -213,6 +224,10 @@ impl Reader<'_, '_> {
             self.found.remark(table.place("mechanisms"), cause, "a listener offers what both lists have");
         }
     }
+}
+
+fn two_of(name: &str) -> String {
+    format!("two listeners have this name: {name}")
 }
 
 /// Where a fault of the letters is shown: at the key, or at the table where it is left out.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::{Several, sorted};
+
 /// One letter of `listen.modifiers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Modifier {
@@ -68,24 +70,29 @@ impl Modifiers {
         self.0.contains(&modifier)
     }
 
-    fn without_contradiction(self) -> Result<Self, ModifierError> {
-        if self.contains(Modifier::RequireAuth) && self.contains(Modifier::NoAuth) {
-            return Err(ModifierError::Contradiction('a', 'A', "nobody could send"));
-        }
-        if self.contains(Modifier::ImplicitTls) && self.contains(Modifier::NoStartTls) {
-            return Err(ModifierError::Contradiction('s', 'S', "TLS or none"));
-        }
-        Ok(self)
+    fn contradictions(&self) -> impl Iterator<Item = ModifierError> {
+        let both = |one, other| self.contains(one) && self.contains(other);
+        let nobody = both(Modifier::RequireAuth, Modifier::NoAuth).then_some(ModifierError::Contradiction(
+            'a',
+            'A',
+            "nobody could send",
+        ));
+        let neither = both(Modifier::ImplicitTls, Modifier::NoStartTls)
+            .then_some(ModifierError::Contradiction('s', 'S', "TLS or none"));
+        nobody.into_iter().chain(neither)
     }
 }
 
 /// Letters in any order, together or with blanks or commas between them, as sendmail takes them.
 impl FromStr for Modifiers {
-    type Err = ModifierError;
+    type Err = Several<ModifierError>;
 
-    fn from_str(text: &str) -> Result<Self, ModifierError> {
+    fn from_str(text: &str) -> Result<Self, Several<ModifierError>> {
         let letters = text.chars().filter(|letter| !matches!(letter, ' ' | '\t' | ','));
-        Self(letters.map(modifier).collect::<Result<_, _>>()?).without_contradiction()
+        let (modifiers, mut faults) = sorted(letters.map(modifier));
+        let modifiers = Self(modifiers);
+        faults.extend(modifiers.contradictions());
+        if faults.is_empty() { Ok(modifiers) } else { Err(Several(faults)) }
     }
 }
 
@@ -118,7 +125,7 @@ const MEANINGLESS: [(&str, &str); 4] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{Modifier, ModifierError, Modifiers};
+    use super::{Modifier, ModifierError, Modifiers, Several};
 
     #[test]
     fn letters_stand_together_or_apart() {
@@ -138,16 +145,22 @@ mod tests {
     fn letters_of_sendmail_that_do_nothing_here_are_refused_by_name() {
         for letter in "bhcCfurDM".chars() {
             let refused = letter.to_string().parse::<Modifiers>().unwrap_err();
-            assert!(matches!(refused, ModifierError::Meaningless { letter: said, .. } if said == letter));
+            assert!(
+                matches!(refused.0[..], [ModifierError::Meaningless { letter: said, .. }] if said == letter)
+            );
         }
-        assert_eq!("ax".parse::<Modifiers>(), Err(ModifierError::Unknown('x')));
+        assert_eq!("ax".parse::<Modifiers>(), Err(Several(vec![ModifierError::Unknown('x')])));
     }
 
     #[test]
     fn what_takes_back_another_letter_is_refused() {
         for (text, pair) in [("aA", ('a', 'A')), ("S s", ('s', 'S'))] {
             let refused = text.parse::<Modifiers>().unwrap_err();
-            assert!(matches!(refused, ModifierError::Contradiction(one, other, _) if (one, other) == pair));
+            assert!(
+                matches!(refused.0[..], [ModifierError::Contradiction(one, other, _)] if (one, other) == pair)
+            );
         }
+        let all = "a A s S z".parse::<Modifiers>().unwrap_err();
+        assert_eq!(all.0.len(), 3, "{all}");
     }
 }

@@ -87,6 +87,11 @@ impl Queue {
         &self.spool
     }
 
+    /// Takes nothing in with less room than so many octets, from now on.
+    pub fn keep_free(&self, octets: u64) {
+        self.spool.keep_free(octets);
+    }
+
     /// Goes by other rules from now on.
     pub fn follow(&self, rules: DeliveryRules) {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;

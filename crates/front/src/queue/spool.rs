@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use safefile::{Kind, OpenError, SafeDir, SafeFile, Trust};
@@ -22,7 +22,7 @@ use crate::header::{HeaderScan, SenderField};
 #[derive(Debug)]
 pub struct Spool {
     dir: SafeDir,
-    min_free: u64,
+    min_free: AtomicU64,
     counter: AtomicU16,
 }
 
@@ -67,7 +67,12 @@ impl Spool {
     /// [`OpenError`].
     pub fn open(path: &Path, trust: &Trust, min_free: u64) -> Result<Self, OpenError> {
         let dir = SafeDir::open(path, Kind::SecretDirectory, trust)?;
-        Ok(Self { dir, min_free, counter: AtomicU16::new(0) })
+        Ok(Self { dir, min_free: AtomicU64::new(min_free), counter: AtomicU16::new(0) })
+    }
+
+    /// Asks for so many free octets from now on.
+    pub(crate) fn keep_free(&self, octets: u64) {
+        self.min_free.store(octets, Ordering::Relaxed);
     }
 
     /// A name that no message has had: the time, and a number.
@@ -87,7 +92,7 @@ impl Spool {
         fields: &str,
         scan: HeaderScan,
     ) -> io::Result<Draft> {
-        if self.dir.free_octets()? < self.min_free {
+        if self.dir.free_octets()? < self.min_free.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let file = self.dir.create_file(named(&id, NEW).as_ref())?;

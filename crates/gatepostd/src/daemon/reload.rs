@@ -1,8 +1,11 @@
 //! The configuration read again while the daemon runs.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cli::{Exit, Level, Report};
+use config::Config;
+use safefile::shell_quote;
 use serde_json::{Value, json};
 use wire::Generation;
 
@@ -32,7 +35,7 @@ impl Daemon {
                 (Line::new(Priority::Error, 0, text), Err(report.to_json("gatepostd", Level::Error)))
             }
         };
-        self.journal.write(&line.with("generation", self.generations.current().0));
+        self.journal.write(&line.with_number("generation", self.generations.current().0));
         self.notify.ready(&self.words());
         answer
     }
@@ -49,6 +52,7 @@ impl Daemon {
         let sockets = self.sockets.following(earlier, &ground.config.listen, ground.own_trust());
         let before = self.replace(ground, sockets.map_err(all)?);
         self.generations.follow(before);
+        self.named.extend(self.sockets.names().map(Path::to_owned));
         self.tell_all();
         Ok(remarks)
     }
@@ -75,7 +79,7 @@ impl Daemon {
         let Some(report) = ground.holds_secrets(file) else { return };
         let text = report.to_text("reload", Level::Error);
         let text = format!("the configuration is refused\n{}", text.trim_end());
-        self.journal.write(&Line::new(Priority::Error, 0, text).with("generation", generation.0));
+        self.journal.write(&Line::new(Priority::Error, 0, text).with_number("generation", generation.0));
         match self.generations.refused(generation, report.to_json("gatepostd", Level::Error)) {
             Refused::Stays => {}
             Refused::Start => {
@@ -88,7 +92,7 @@ impl Daemon {
                 self.generations.restore();
                 self.tell_all();
                 let line = Line::new(Priority::Notice, 0, "the configuration before is in force again");
-                self.journal.write(&line.with("generation", self.generations.current().0));
+                self.journal.write(&line.with_number("generation", self.generations.current().0));
                 self.notify.ready(&self.words());
             }
         }
@@ -111,34 +115,34 @@ impl Daemon {
         }
         self.generations.front_has_left();
         let text = "the front says nothing of the configuration, and is to be started again";
-        let line = Line::new(Priority::Critical, 0, text).with("generation", self.generations.current().0);
+        let line =
+            Line::new(Priority::Critical, 0, text).with_number("generation", self.generations.current().0);
         self.journal.write(&line);
         self.front.iter_mut().for_each(Worker::kill);
     }
 
     /// Processes do not change their accounts; and mail that waits in one queue would be nobody's in another.
     fn needs_restart(&self, ground: &Ground) -> Option<Report> {
-        let refused = |key, cause| Report::new(Exit::CONFIG, key, cause).mend("restart the daemon");
         if ground.accounts != self.ground.accounts {
-            return Some(refused(
-                "run_as, trusted_user",
-                "keeper or front would run as another account than now",
-            ));
+            let cause = "keeper or front would run as another account than now";
+            return Some(Report::new(Exit::CONFIG, "run_as, trusted_user", cause).mend("restart the daemon"));
         }
-        let is_moved = ground.config.queue.directory != self.ground.config.queue.directory;
-        is_moved.then(|| {
-            refused("queue.directory", "mail that waits where it is now would be left there: empty it first")
+        let (now, then) = (&self.ground.config.queue.directory, &ground.config.queue.directory);
+        (then != now).then(|| {
+            let cause = "the queue does not move while the daemon runs";
+            Report::new(Exit::CONFIG, "queue.directory", cause)
+                .because("mail that waits where it is now would be left there, by a restart too")
+                .mend(format!("stop the daemon; mv -T {} {}; start it", shell_quote(now), shell_quote(then)))
         })
     }
 
     /// What was made at the start stays where it is.
     fn comes_with_restart(&self, ground: &Ground) -> Vec<Report> {
-        let (now, then) = (&self.ground.config, &ground.config);
+        let (now, then) = (&self.standing, Standing::of(&ground.config));
         let moved = [
             ("control_socket", now.control_socket != then.control_socket),
             ("pid_file", now.pid_file != then.pid_file),
-            ("queue.directory", now.queue != then.queue),
-            ("delivery.maildirs", now.delivery != then.delivery),
+            ("delivery.maildirs", now.maildirs != then.maildirs),
         ];
         let moved = moved.into_iter().filter(|(_, is_moved)| *is_moved);
         moved
@@ -147,6 +151,25 @@ impl Daemon {
                 Report::new(Exit::CONFIG, key, cause).mend("restart the daemon")
             })
             .collect()
+    }
+}
+
+/// What does not move while it is in use, whatever a configuration says that was read later.
+pub(super) struct Standing {
+    control_socket: PathBuf,
+    pid_file: PathBuf,
+    /// As the front was told at its start.
+    pub(super) maildirs: PathBuf,
+}
+
+impl Standing {
+    /// As at a start with this configuration.
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            control_socket: config.control_socket.clone(),
+            pid_file: config.pid_file.clone(),
+            maildirs: config.delivery.maildirs.clone(),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn of_front(event: &Event<'_>) -> Line {
                 .with("authid", authentication)
                 .with("author", authorization)
                 .with("mech", mechanism)
-                .with("bits", ssf)
+                .with_number("bits", *ssf)
         }
         Event::NoKeeper(peer) => {
             of_peer(line(Priority::Error, 2, "nobody can log in: the keeper does not answer"), peer)
@@ -48,8 +48,9 @@ pub(crate) fn of_front(event: &Event<'_>) -> Line {
                 .with_some("authid", authentication.as_ref())
         }
         Event::Accepted { peer, id, from, size, recipients, protocol, authentication } => {
-            let accepted = line(Priority::Info, 5, "").with("id", id).with("from", from).with("size", size);
-            let accepted = accepted.with("nrcpts", recipients).with("proto", protocol);
+            let accepted =
+                line(Priority::Info, 5, "").with("id", id).with("from", from).with_number("size", *size);
+            let accepted = accepted.with_number("nrcpts", *recipients).with("proto", protocol);
             of_peer(accepted, peer).with_some("authid", authentication.as_ref())
         }
         Event::Discarded { peer, from } => {
@@ -70,7 +71,7 @@ fn of_itself(event: &Event<'_>) -> Line {
             .with("file", file)
             .with("error", what),
         Event::QueueTakenUp { messages } => {
-            line(Priority::Info, 9, "the queue is taken up again").with("messages", messages)
+            line(Priority::Info, 9, "the queue is taken up again").with_number("messages", *messages)
         }
         Event::Reported { id, report, to } => line(Priority::Notice, 5, "the sender is told")
             .with("id", id)
@@ -92,11 +93,11 @@ fn of_itself(event: &Event<'_>) -> Line {
             line(Priority::Critical, 1, format!("a file cannot be used: {words}"))
         }
         Event::Configured { generation, .. } => {
-            line(Priority::Info, 9, "configured").with("generation", generation.0)
+            line(Priority::Info, 9, "configured").with_number("generation", generation.0)
         }
         Event::NotConfigured { generation, words } => {
             let text = format!("the configuration is refused, the one before stays: {words}");
-            line(Priority::Error, 2, text).with("generation", generation.0)
+            line(Priority::Error, 2, text).with_number("generation", generation.0)
         }
         // The others have a client, and were looked at before.
         _ => line(Priority::Info, 14, ""),
@@ -116,7 +117,7 @@ fn of_tls(peer: &Peer<'_>, facts: &tls::Facts) -> Line {
         .with("version", facts.version.name())
         .with("verify", facts.client.verify_word())
         .with("cipher", facts.cipher)
-        .with("bits", facts.bits)
+        .with_number("bits", facts.bits)
         .with_some("subject", facts.client.identity().map(|identity| &identity.subject))
 }
 

@@ -40,11 +40,11 @@ pub(crate) fn of_keeper(event: &Event) -> Line {
             Line::new(Priority::Warning, 4, text)
         }
         Event::Configured { generation, .. } => {
-            Line::new(Priority::Info, 9, "configured").with("generation", generation.0)
+            Line::new(Priority::Info, 9, "configured").with_number("generation", generation.0)
         }
         Event::NotConfigured { generation, words } => {
             let text = format!("the configuration is refused, the one before stays: {words}");
-            Line::new(Priority::Error, 2, text).with("generation", generation.0)
+            Line::new(Priority::Error, 2, text).with_number("generation", generation.0)
         }
         Event::FrontJoined => Line::new(Priority::Info, 10, "the front is there"),
         Event::FrontLeft { malformed: false } => Line::new(Priority::Info, 10, "the front is gone"),
@@ -76,7 +76,7 @@ fn of_login(result: &AuthResult) -> Line {
         .with("relay", relay)
         .with("authid", named.unwrap_or_default())
         .with("mech", cut(result.mechanism.clone(), LONGEST_MECHANISM))
-        .with("bits", result.ssf)
+        .with_number("bits", result.ssf)
         .with("outcome", result.outcome.word())
         .with("session", result.session)
         .with_some("author", result.authorization.as_ref().map(|author| cut(author.clone(), LONGEST_NAME)))
@@ -131,13 +131,10 @@ mod tests {
                 ("relay", "[192.0.2.1]"),
                 ("authid", "alice@example.org"),
                 ("mech", "PLAIN"),
-                ("bits", "0"),
-                ("outcome", line),
-                ("session", "1f"),
             ] {
                 made = made.with(key, value);
             }
-            made
+            made.with_number("bits", 0).with("outcome", line).with("session", "1f")
         };
         assert_eq!(of_keeper(&Event::Auth(result(Outcome::Ok, None))), expected("ok"));
         let given_up = AuthResult { proof: Proof::Right, ..result(Outcome::Cancelled, None) };

@@ -207,4 +207,5 @@ fn the_check_says_what_is_wrong_inside_of_certificate_and_key() {
     let said = place.run(&["check"]);
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.code() == Some(2) && text.contains("EXTERNAL is not offered"), "{text}");
+    assert!(text.contains("that vouch for users") && !text.contains("fullchain"), "{text}");
 }

@@ -10,5 +10,6 @@ mod configuration;
 mod life;
 mod mail;
 mod place;
+mod rereading;
 mod walls;
 mod watching;
