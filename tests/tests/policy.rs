@@ -488,6 +488,20 @@ fn each_row_of_the_decision_is_explained() {
     ] {
         assert!(text.lines().any(|said| said == line), "{line:?} in\n{text}");
     }
+    // As the session spells who has logged in.
+    let said = place.run(
+        "gatepostd",
+        &["explain", "--user", "alice@GATE.test", "--from", "bob@gate.test", "--to", "u@x.test"],
+    );
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(text.contains("not owned by user alice@gate.test"), "{text}");
+    // And what the front does not use is not used here.
+    place.map("hash", "access", MIXED);
+    let said = place
+        .run("gatepostd", &["explain", "--client", "192.0.2.1", "--from", "a@b.test", "--to", "u@x.test"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said.status.code(), Some(75), "{text}");
+    assert!(text.contains("451 4.3.0 ") && text.contains("the map holds secrets (AuthInfo:)"), "{text}");
     let wrong =
         place.run("gatepostd", &["explain", "--listener", "none", "--from", "a@b.test", "--to", "u@x.test"]);
     assert_eq!(wrong.status.code(), Some(64), "{wrong:?}");

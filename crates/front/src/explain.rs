@@ -9,10 +9,11 @@ use std::time::Instant;
 use safefile::Trust;
 use smtp::address::{ForwardPath, Mailbox, ReversePath};
 use smtp::server::{
-    AfterAuth, Answer, AuthRule, Connection, Event, Offer, Session, StartTls, Transport, Welcome,
+    AfterAuth, Answer, AuthRule, Connection, Event, Logins, Offer, Session, StartTls, Transport, Welcome,
 };
 
 use crate::access::{Access, AccessTrouble, MapAccess, NoAccess, denied};
+use crate::files::{Unusable, holds_secrets};
 use crate::may_relay::{self, Client, Decision, Facts, LoggedIn, Name, Rule, Step as RelayStep, Verdict};
 use crate::senders::Sender;
 use crate::settings::{ClientNames, ListenerSettings, Settings};
@@ -38,6 +39,10 @@ impl Maps {
             let Some(name) = name else { return Ok(Box::new(NoAccess)) };
             let map = survey::open(name, &trust(name))?;
             let survey = Survey::of(&*map)?;
+            if survey.client_info.is_some() {
+                // As the front: nothing of such a map is read.
+                return Ok(Box::new(Unusable(AccessTrouble(holds_secrets(map.path())))));
+            }
             Ok(Box::new(MapAccess { map, survey }))
         };
         Ok(Self { access: open(access)?, senders: open(senders)? })
@@ -150,6 +155,9 @@ pub fn explain(
     has_maildir: &dyn Fn(&Mailbox) -> Result<bool, String>,
 ) -> Explanation {
     let seen = Seen::default();
+    let identity = mail.login.map(|login| as_stored(login.identity));
+    let login = mail.login.zip(identity.as_deref()).map(|(login, identity)| Login { identity, ..login });
+    let mail = Mail { login, ..mail };
     let judge = Judge {
         settings,
         listener,
@@ -162,6 +170,15 @@ pub fn explain(
     };
     let (reply, is_accepted) = judge.talk();
     Explanation { steps: judge.steps.into_inner(), reply, is_accepted }
+}
+
+/// In a session he has the spelling that the store has for him, which is not asked here: realms there are nearly always in
+/// small letters, and in whatever letters the same.
+fn as_stored(identity: &str) -> String {
+    match identity.rsplit_once('@') {
+        Some((user, realm)) => format!("{user}@{}", realm.to_ascii_lowercase()),
+        None => identity.to_owned(),
+    }
 }
 
 impl Judge<'_> {
@@ -205,12 +222,14 @@ impl Judge<'_> {
             self.seen.take();
             decision = may_relay::client(self.client(), &self.access);
         }
-        if decision.refusal().is_some() || self.client().name == Name::None {
+        // As in a session: the greeting of somebody who is not let in is for good, which trouble is not.
+        let refusal = decision.refusal().filter(|_| !matches!(decision.rule, Rule::Trouble(_)));
+        if refusal.is_some() || (decision.refusal().is_none() && self.client().name == Name::None) {
             self.note("connect", Some(&decision));
         }
         // MAIL asks again, by the name in any case.
         self.seen.take();
-        let welcome = decision.refusal().map_or(Welcome::Open, |refusal| Welcome::Refused(refusal.clone()));
+        let welcome = refusal.map_or(Welcome::Open, |refusal| Welcome::Refused(refusal.clone()));
         Connection {
             client: "client".to_owned(),
             transport: self.mail.transport,
@@ -252,7 +271,7 @@ impl Judge<'_> {
             return Answer::Refused(denied(530, (7, 0), "Authentication required"));
         }
         let decision = may_relay::client(self.client(), &self.access);
-        if self.client().name == Name::None {
+        if self.client().name == Name::None && decision.refusal().is_none() {
             self.seen.take();
         } else {
             self.note("connect", Some(&decision));
@@ -282,7 +301,13 @@ impl Judge<'_> {
             .mail
             .login
             .map(|login| LoggedIn { mechanism: login.mechanism, is_somebody: self.identity().is_some() });
-        let facts = Facts { client: self.client(), login, rules: &self.settings.relay, access: &self.access };
+        let facts = Facts {
+            client: self.client(),
+            login,
+            logins: Logins::Possible,
+            rules: &self.settings.relay,
+            access: &self.access,
+        };
         let mut is_decided = false;
         let decision = may_relay::recipient_by_steps(to, facts, &mut |step, decision| {
             is_decided |= decision.is_some();
@@ -363,7 +388,10 @@ fn says(decision: Option<&Decision>) -> String {
         Verdict::Discard => "taken and thrown away",
         Verdict::Refuse(_) => "refused",
     };
-    format!("{verdict}, by {}", rule_words(&decision.rule))
+    match &decision.rule {
+        Rule::Trouble(trouble) => format!("{verdict}, by {}: {}", rule_words(&decision.rule), trouble.0),
+        rule => format!("{verdict}, by {}", rule_words(rule)),
+    }
 }
 
 /// A rule, as log and explanations name it.

@@ -2,6 +2,7 @@
 //! taken up without a restart, and when one is unsafe or damaged, what was there is not used as if nothing had happened.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use config::{Config, DaemonFile, FileRole};
@@ -49,7 +50,7 @@ enum MapFault {
 }
 
 /// A map that cannot be used: nobody can tell.
-struct Unusable(AccessTrouble);
+pub(crate) struct Unusable(pub(crate) AccessTrouble);
 
 impl Access for Unusable {
     fn look_up(&self, _key: &str) -> Result<Option<String>, AccessTrouble> {
@@ -250,10 +251,15 @@ fn open_map(file: SafeFile, name: &config::MapName) -> Result<MapAccess, MapFaul
     if survey.client_info.is_none() {
         return Ok(MapAccess { map, survey });
     }
-    let path = safefile::display_path(map.path());
-    Err(MapFault::HasSecrets(format!(
+    Err(MapFault::HasSecrets(holds_secrets(map.path())))
+}
+
+/// Why the map is not used, as log and explanations say it.
+pub(crate) fn holds_secrets(path: &Path) -> String {
+    let path = safefile::display_path(path);
+    format!(
         "the map holds secrets (AuthInfo:), which belong into a map of their own (gatepostd check says how): {path}"
-    )))
+    )
 }
 
 impl MapFault {

@@ -117,6 +117,18 @@ pub(crate) struct HeaderScan {
     senders: Option<Vec<SenderField>>,
     /// Whether the field that is being read is the last of them.
     keeping: Keeping,
+    /// The first octet of the header that no field may hold.
+    control: Option<u8>,
+}
+
+/// What a header says of who sends it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claims<'a> {
+    /// The fields that name a sender.
+    pub(crate) fields: &'a [SenderField],
+    /// An octet somewhere in the header by which programs read it differently: NUL, or another control character. RFC 5322
+    /// allows none of them; some programs drop it, and see a field where others see none.
+    pub(crate) control: Option<u8>,
 }
 
 /// A field of the header that says who sends.
@@ -150,16 +162,18 @@ enum Fields {
 }
 
 impl HeaderScan {
-    /// Adds nothing.
+    /// Adds no field. A message that begins with no field has no header: the empty line that ends one is put before it, or
+    /// its text would be read as part of what is added at the top.
     pub(crate) fn nothing() -> Self {
         Self {
-            state: State::Body,
+            state: State::Start,
             held: Vec::new(),
             date: None,
             message_id: None,
             fields: Fields::None,
             senders: None,
             keeping: Keeping::No,
+            control: None,
         }
     }
 
@@ -173,10 +187,14 @@ impl HeaderScan {
         self.senders.as_deref().unwrap_or_default()
     }
 
+    /// The same, and what makes them doubtful.
+    pub(crate) fn claims(&self) -> Claims<'_> {
+        Claims { fields: self.senders(), control: self.control }
+    }
+
     /// Adds Date and Message-ID where they are missing (RFC 6409, sections 8.2 and 8.3).
     pub(crate) fn submission(at: SystemTime, id: &str, host: &str) -> Self {
         Self {
-            state: State::Start,
             date: Some(format!("Date: {}\r\n", date(at))),
             message_id: Some(format!("Message-ID: <{id}@{host}>\r\n")),
             ..Self::nothing()
@@ -189,6 +207,7 @@ impl HeaderScan {
             match self.state {
                 State::Body => return out.extend_from_slice(&octets[at..]),
                 State::Line => {
+                    self.watch(octet);
                     out.push(octet);
                     self.keep(&[octet]);
                     if octet == b'\n' {
@@ -196,6 +215,7 @@ impl HeaderScan {
                     }
                 }
                 State::Start => {
+                    self.watch(octet);
                     self.held.push(octet);
                     self.judge(out);
                 }
@@ -207,6 +227,13 @@ impl HeaderScan {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         if self.state != State::Body {
             self.end_header(out);
+        }
+    }
+
+    /// Line ends are CRLF here: what stands alone was refused before.
+    fn watch(&mut self, octet: u8) {
+        if octet.is_ascii_control() && !b"\t\r\n".contains(&octet) {
+            self.control.get_or_insert(octet);
         }
     }
 
@@ -360,12 +387,38 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_not_submitted_stays_as_it_is() {
-        let mut out = Vec::new();
-        let mut scan = HeaderScan::nothing();
-        scan.pass(b"x\r\n", &mut out);
-        scan.finish(&mut out);
-        assert_eq!(out, b"x\r\n");
+    fn of_a_message_that_was_not_submitted_only_the_end_of_its_header_is_added() {
+        for (text, expected) in [
+            ("A: b\r\n\r\nx\r\n", "A: b\r\n\r\nx\r\n"),
+            ("\r\nx\r\n", "\r\nx\r\n"),
+            ("A: b\r\n", "A: b\r\n"),
+            ("", ""),
+            ("hello alice, no header here\r\nx: y\r\n", "\r\nhello alice, no header here\r\nx: y\r\n"),
+            (" indented\r\n", "\r\n indented\r\n"),
+        ] {
+            for piece in [1, 3, 1000] {
+                let mut out = Vec::new();
+                let mut scan = HeaderScan::nothing();
+                text.as_bytes().chunks(piece).for_each(|octets| scan.pass(octets, &mut out));
+                scan.finish(&mut out);
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_octet_that_no_header_may_hold_is_noticed_in_the_header_alone() {
+        for (text, control) in [
+            ("From: a@b\r\n\0From: c@d\r\n\r\n", Some(0)),
+            ("From: a@b\r\nX: y\0z\r\n\r\n", Some(0)),
+            ("X\x7f: y\r\n\r\n", Some(0x7f)),
+            ("X: y\r\n\t\x0bz\r\n\r\n", Some(0x0b)),
+            ("X: y\r\n\tz \u{e4}\r\n\r\n\0", None),
+        ] {
+            let mut scan = HeaderScan::submission(at(), "ID", "h.test").keeping_senders();
+            scan.pass(text.as_bytes(), &mut Vec::new());
+            assert_eq!(scan.claims().control, control, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot, watch};
 use wire::frame::{self, Decoder};
-use wire::{Channel, Class, ExchangeId, ListenerId, Login, ToFront, ToKeeper};
+use wire::{Channel, Class, ExchangeId, ListenerId, Login, Logins, ToFront, ToKeeper};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Event, Journal};
@@ -38,7 +38,11 @@ const ALWAYS_TAKEN: usize = 32;
 pub struct Keeper(Arc<Shared>);
 
 /// What may be listed over a channel.
-pub type Mechanisms = Arc<Vec<String>>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Offered {
+    pub(crate) mechanisms: Arc<Vec<String>>,
+    pub(crate) logins: Logins,
+}
 
 /// What the keeper makes of a message of a client.
 #[derive(Debug)]
@@ -99,9 +103,9 @@ struct Asked {
     epoch: u64,
     next_request: u32,
     exchanges: HashMap<ExchangeId, oneshot::Sender<Verdict>>,
-    offers: HashMap<u32, (Option<OfferKey>, oneshot::Sender<Mechanisms>)>,
+    offers: HashMap<u32, (Option<OfferKey>, oneshot::Sender<Offered>)>,
     /// What was offered last, and whether it is still true.
-    known: HashMap<OfferKey, (Mechanisms, Truth)>,
+    known: HashMap<OfferKey, (Offered, Truth)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +144,7 @@ impl Keeper {
 
     /// What may be listed. Of a keeper that is gone for good, what it said last: who then tries to log in hears that
     /// the trouble is ours.
-    pub(crate) async fn offers(&self, listener: ListenerId, channel: &Channel) -> Mechanisms {
+    pub(crate) async fn offers(&self, listener: ListenerId, channel: &Channel) -> Offered {
         let key = OfferKey::of(listener, channel);
         if let Some(known) = key.as_ref().and_then(|key| self.0.known(key, Truth::Holds)) {
             return known;
@@ -150,8 +154,12 @@ impl Keeper {
             offered = self.ask_offers(listener, channel, key.clone()).await;
         }
         match offered {
-            Ok(mechanisms) => mechanisms,
-            Err(_) => key.and_then(|key| self.0.known(&key, Truth::Stale)).unwrap_or_default(),
+            Ok(offered) => offered,
+            Err(_) => {
+                let known = key.and_then(|key| self.0.known(&key, Truth::Stale));
+                let mechanisms = known.map(|known| known.mechanisms).unwrap_or_default();
+                Offered { mechanisms, logins: Logins::NotNow }
+            }
         }
     }
 
@@ -194,7 +202,7 @@ impl Keeper {
         listener: ListenerId,
         channel: &Channel,
         key: Option<OfferKey>,
-    ) -> Result<Mechanisms, Gone> {
+    ) -> Result<Offered, Gone> {
         self.wait_for_it().await?;
         let (answer, answered) = oneshot::channel();
         let (request, epoch) = lock(&self.0.asked).expect_offer(key, answer);
@@ -248,10 +256,10 @@ impl Shared {
         line
     }
 
-    fn known(&self, key: &OfferKey, least: Truth) -> Option<Mechanisms> {
+    fn known(&self, key: &OfferKey, least: Truth) -> Option<Offered> {
         let asked = lock(&self.asked);
-        let (mechanisms, truth) = asked.known.get(key)?;
-        (*truth == Truth::Holds || least == Truth::Stale).then(|| Arc::clone(mechanisms))
+        let (offered, truth) = asked.known.get(key)?;
+        (*truth == Truth::Holds || least == Truth::Stale).then(|| offered.clone())
     }
 
     /// Not on another connection than the one on which the answer is expected.
@@ -284,8 +292,8 @@ impl Shared {
             return;
         }
         match message {
-            ToFront::Offered { request, mechanisms, left_out } => {
-                self.offered(request, Arc::new(mechanisms), &left_out);
+            ToFront::Offered { request, mechanisms, left_out, logins } => {
+                self.offered(request, Offered { mechanisms: Arc::new(mechanisms), logins }, &left_out);
             }
             ToFront::OffersChanged => lock(&self.asked).offers_changed(),
             ToFront::Challenge { exchange, octets } => self.answer(exchange, Verdict::Challenge(octets)),
@@ -299,17 +307,17 @@ impl Shared {
         }
     }
 
-    fn offered(&self, request: u32, mechanisms: Mechanisms, left_out: &[(String, String)]) {
+    fn offered(&self, request: u32, offered: Offered, left_out: &[(String, String)]) {
         let mut asked = lock(&self.asked);
         let Some((key, answer)) = asked.offers.remove(&request) else { return };
         if let Some(key) = key {
             // On the one stream whatever comes behind OffersChanged was said behind it.
-            asked.known.insert(key, (Arc::clone(&mechanisms), Truth::Holds));
+            asked.known.insert(key, (offered.clone(), Truth::Holds));
         }
         drop(asked);
-        self.journal.note(&Event::Offered { mechanisms: &mechanisms, left_out });
+        self.journal.note(&Event::Offered { mechanisms: &offered.mechanisms, left_out });
         // Who asked may be gone.
-        let _ = answer.send(mechanisms);
+        let _ = answer.send(offered);
     }
 
     fn answer(&self, exchange: ExchangeId, verdict: Verdict) {
@@ -322,7 +330,7 @@ impl Shared {
 }
 
 impl Asked {
-    fn expect_offer(&mut self, key: Option<OfferKey>, answer: oneshot::Sender<Mechanisms>) -> (u32, u64) {
+    fn expect_offer(&mut self, key: Option<OfferKey>, answer: oneshot::Sender<Offered>) -> (u32, u64) {
         let request = self.next_request;
         self.next_request = request.wrapping_add(1);
         self.offers.insert(request, (key, answer));

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 
 use smtp::Refusal;
 use smtp::address::{Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
+use smtp::server::Logins;
 
 use crate::access::{
     Access, AccessTrouble, Found, Tag, Untagged, Word, address_keys, denied, domain_keys, search,
@@ -147,6 +148,8 @@ pub struct Facts<'a> {
     pub client: Client<'a>,
     /// Who has logged in.
     pub login: Option<LoggedIn<'a>>,
+    /// Whether anybody can.
+    pub logins: Logins,
     /// What is local, and who is trusted.
     pub rules: &'a RelayRules,
     /// The map.
@@ -191,7 +194,7 @@ pub fn recipient_by_steps(
             return decision;
         }
     }
-    place.refused(facts.rules)
+    place.refused(facts)
 }
 
 impl Step {
@@ -206,7 +209,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn step(&self, step: Step, facts: Facts<'_>) -> Option<Decision> {
-        let Facts { client, login, rules, access } = facts;
+        let Facts { client, login, rules, access, .. } = facts;
         match step {
             Step::Rejection => self.rejected(access),
             Step::Login => self.by_login(login, rules),
@@ -255,8 +258,14 @@ impl Place<'_> {
         relayed(search(access, Tag::To, untagged, &keys))
     }
 
-    fn refused(&self, rules: &RelayRules) -> Decision {
-        let hint = if rules.trusted.is_none() { "" } else { ". Proper authentication required." };
+    fn refused(&self, facts: Facts<'_>) -> Decision {
+        let is_of_use = !facts.rules.trusted.is_none();
+        if is_of_use && facts.login.is_none() && facts.logins == Logins::NotNow {
+            // Who would log in if he could must not take it for the last word.
+            let words = format!("{}... Relaying temporarily denied. Nobody can log in now.", self.shown);
+            return Decision { verdict: Verdict::Refuse(denied(451, (3, 0), &words)), rule: Rule::Nothing };
+        }
+        let hint = if is_of_use { ". Proper authentication required." } else { "" };
         let words = format!("{}... Relaying denied{hint}", self.shown);
         Decision { verdict: Verdict::Refuse(denied(550, (7, 1), &words)), rule: Rule::Nothing }
     }

@@ -17,7 +17,7 @@ use smtp::address::{Domain, Mailbox, ReversePath};
 use smtp::mailbox::addresses;
 
 use crate::access::{Access, AccessTrouble, denied};
-use crate::header::SenderField;
+use crate::header::{Claims, SenderField};
 use crate::may_relay::{Decision, Rule, Verdict, accepted, troubled};
 
 /// What holds for senders.
@@ -72,9 +72,15 @@ impl SenderRules {
     /// Whether a message whose header names these senders is taken from somebody. Every address of From, Sender and their
     /// likes has to be his: programs differ in which of them they show. One From has to be there, since whoever takes the message
     /// further may put one in (RFC 5322, section 3.6).
-    pub(crate) fn header(&self, fields: &[SenderField], sender: Sender<'_>, map: &dyn Access) -> Decision {
+    pub(crate) fn header(&self, claims: Claims<'_>, sender: Sender<'_>, map: &dyn Access) -> Decision {
         if *self == Self::Any {
             return accepted();
+        }
+        let Claims { fields, control } = claims;
+        if let Some(octet) = control {
+            let words = format!("Header rejected: it holds the control octet 0x{octet:02X}");
+            let rule = Rule::Senders("control octet".to_owned());
+            return Decision { verdict: Verdict::Refuse(denied(550, (7, 1), &words)), rule };
         }
         if !fields.iter().any(|field| field.name.eq_ignore_ascii_case("from")) {
             let refusal = denied(550, (7, 1), "From: rejected: the message has none");
@@ -300,7 +306,8 @@ mod tests {
             let field =
                 |(name, body): &(&'static str, &str)| SenderField { name, body: body.as_bytes().to_vec() };
             let fields: Vec<_> = fields.iter().map(field).collect();
-            let decision = rules.header(&fields, Sender { identity, local_domains: &[] }, map);
+            let claims = Claims { fields: &fields, control: None };
+            let decision = rules.header(claims, Sender { identity, local_domains: &[] }, map);
             decision.refusal().map_or("taken".to_owned(), |refusal| refusal.reply().to_string())
         };
         let none = Table(BTreeMap::new());
@@ -328,6 +335,20 @@ mod tests {
         let map = SenderRules::Map { default_realm: "gate.test".to_owned() };
         let later = said(&[("From", "alice@gate.test")], Some("alice@gate.test"), &Broken, &map);
         assert!(later.starts_with("451 4.3.0 "), "{later}");
+    }
+
+    #[test]
+    fn a_header_that_programs_read_differently_is_nobodys() {
+        let fields = [SenderField { name: "From", body: b" alice@gate.test\r\n".to_vec() }];
+        let alice = Sender { identity: Some("alice@gate.test"), local_domains: &[] };
+        let said = |rules: &SenderRules, control| {
+            let decision = rules.header(Claims { fields: &fields, control }, alice, &Broken);
+            decision.refusal().map(|refusal| refusal.reply().to_string())
+        };
+        let words = "550 5.7.1 Header rejected: it holds the control octet 0x00";
+        assert_eq!(said(&SenderRules::Own, Some(0)).as_deref(), Some(words));
+        assert_eq!(said(&SenderRules::Own, None), None);
+        assert_eq!(said(&SenderRules::Any, Some(0)), None);
     }
 
     #[test]

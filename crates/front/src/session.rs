@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use sasl::layer::LayerKeys;
 use smtp::server::{
-    self, Answer, ClosedBy, Connection, Event as Asked, Layer, Offer, Session, StartTls, Transport, Welcome,
+    self, Answer, ClosedBy, Connection, Event as Asked, Layer, Logins, Offer, Session, StartTls, Transport,
+    Welcome,
 };
 use tokio::sync::watch;
 use wire::{Channel, Login, SessionId};
@@ -160,10 +161,11 @@ impl Begun {
     /// What EHLO lists now.
     async fn offer(&self) -> Arc<Offer> {
         let settings = self.settings();
-        let mechanisms = match settings.auth {
-            AuthUse::Never => Vec::new(),
+        let (mechanisms, logins) = match settings.auth {
+            AuthUse::Never => (Vec::new(), Logins::Possible),
             AuthUse::Offered => {
-                self.front.keeper().offers(self.listener.id, &self.channel()).await.as_ref().clone()
+                let offered = self.front.keeper().offers(self.listener.id, &self.channel()).await;
+                (offered.mechanisms.as_ref().clone(), logins(offered.logins))
             }
         };
         let has_tls = self.site.tls.is_some() && settings.tls == TlsUse::StartTls;
@@ -171,6 +173,7 @@ impl Begun {
         let is_possible = has_tls && !self.pipe.has_layer();
         Arc::new(Offer {
             mechanisms,
+            logins,
             auth_equals: settings.auth_equals,
             starttls: if is_possible { StartTls::Offered } else { StartTls::NotOffered },
             size: Some(settings.max_message_size),
@@ -450,6 +453,13 @@ impl Driver {
         // What was asked is open until it is answered, and each answer above is one to its question.
         let answered: Result<(), server::NotAsked> = self.session.answer(Instant::now(), answer);
         debug_assert!(answered.is_ok(), "an answer to no question");
+    }
+}
+
+fn logins(said: wire::Logins) -> Logins {
+    match said {
+        wire::Logins::Possible => Logins::Possible,
+        wire::Logins::NotNow => Logins::NotNow,
     }
 }
 

@@ -8,8 +8,8 @@ use credential::{Identity, Mechanism, MechanismSet, Occasion};
 use sasl::Entropy;
 use sasl::server::{self, AwaitRecord, AwaitResponse, Failure, Principal, Step};
 use wire::{
-    Channel, Class, ExchangeId, Finding as Found, ListenerId, Login, Question, SecretOctets, SessionId,
-    ToFront, ToKeeper,
+    Channel, Class, ExchangeId, Finding as Found, ListenerId, Login, Logins, Question, SecretOctets,
+    SessionId, ToFront, ToKeeper,
 };
 use zeroize::Zeroizing;
 
@@ -176,11 +176,13 @@ impl<R: Records> Keeper<R> {
         let named = |(mechanism, why): &(Mechanism, sasl::LeftOut)| (mechanism.to_string(), why.to_string());
         let mut left_out: Vec<_> = offer.left_out.iter().map(named).collect();
         let mut mechanisms: Vec<_> = offer.mechanisms.iter().map(|it| it.to_string()).collect();
-        if !is_usable {
+        let mut logins = Logins::Possible;
+        if !is_usable && !mechanisms.is_empty() {
             let why = "the store cannot be used";
             left_out.extend(mechanisms.drain(..).map(|mechanism| (mechanism, why.to_owned())));
+            logins = Logins::NotNow;
         }
-        self.send(ToFront::Offered { request, mechanisms, left_out });
+        self.send(ToFront::Offered { request, mechanisms, left_out, logins });
     }
 
     fn attempt(
@@ -470,7 +472,7 @@ impl<R: Records> Keeper<R> {
         if !self.nearest.has_time(now.instant) {
             return None;
         }
-        let names = nearest::names(identity, attempt.settings.as_deref()?);
+        let names = nearest::names(identity, attempt.settings.as_deref()?, &self.settings.hosts);
         // All of them are looked up, whoever is found first.
         let found: Vec<_> = names.into_iter().filter(|name| self.shelf.has(name, now.instant)).collect();
         found.into_iter().next()

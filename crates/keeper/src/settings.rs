@@ -1,7 +1,7 @@
 //! What the keeper goes by: what configuration and host say, as values.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub struct Settings {
     pub numbers: Vec<ListenerId>,
     /// That of a name without one.
     pub realm: Realm,
+    /// Other names that this host goes or went by, and domains whose mail is delivered here: whoever made a user may have
+    /// thought of one of them.
+    pub hosts: Vec<String>,
     /// Who may act for others than himself.
     pub auth: Auth,
     /// What guessing costs.
@@ -75,6 +78,7 @@ impl Settings {
             listeners: config.listen.iter().map(of).collect(),
             numbers: (0..).map(ListenerId).take(config.listen.len()).collect(),
             realm: realms.default.clone(),
+            hosts: hosts(config),
             auth: config.auth.clone(),
             throttle: config.throttle.clone(),
             reauthentication: Duration::ZERO,
@@ -93,6 +97,15 @@ impl Settings {
         let place = self.numbers.iter().position(|number| *number == listener)?;
         self.listeners.get(place)
     }
+}
+
+/// What the system says, which another name in the configuration hides, is asked once in the life of a process: the resolver
+/// may take its time.
+fn hosts(config: &Config) -> Vec<String> {
+    static SYSTEM: LazyLock<String> = LazyLock::new(config::realm::default_realm);
+    let local = config.local_domains.iter().flatten().map(|domain| domain.as_str().to_owned());
+    let parts = SYSTEM.split_once('.').map(|(short, domain)| [short.to_owned(), domain.to_owned()]);
+    [SYSTEM.clone()].into_iter().chain(parts.into_iter().flatten()).chain(local).collect()
 }
 
 fn of_listener(config: &Config, listener: &Listener, host: &str, realms: &Realms) -> server::Settings {

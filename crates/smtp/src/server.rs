@@ -120,12 +120,25 @@ pub enum Welcome {
 pub struct Offer {
     /// The mechanisms that are possible now, in the order in which they are listed. None: no AUTH.
     pub mechanisms: Vec<String>,
+    /// Whether logins fail for now.
+    pub logins: Logins,
     /// Whether a line `AUTH=` is listed too, for clients of Netscape's time.
     pub auth_equals: AuthEquals,
     /// Whether STARTTLS is possible.
     pub starttls: StartTls,
     /// The octets that a message may have.
     pub size: Option<u64>,
+}
+
+/// Whether anybody can log in.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Logins {
+    /// By the mechanisms that are listed.
+    #[default]
+    Possible,
+    /// By none, for trouble of ours, whatever is listed: nobody is turned away for good because he has not logged in. AUTH
+    /// is asked of the caller with any mechanism, since the trouble may be over.
+    NotNow,
 }
 
 /// Whether EHLO lists AUTH a second time in the form that was never standardised.
@@ -430,6 +443,12 @@ impl Session {
     /// What is possible from now on: the next EHLO lists it, the next AUTH is held against it.
     pub fn offer(&mut self, offer: Arc<Offer>) {
         self.offer = offer;
+    }
+
+    /// Whether anybody can log in, as far as this session has heard: of an [`Offer`], or by a login that failed for trouble
+    /// of ours.
+    pub fn logins(&self) -> Logins {
+        self.offer.logins
     }
 
     /// The layer is there: octets are now those inside. The client has to greet again. Does nothing unless

@@ -97,6 +97,8 @@ pub enum ToFront {
         mechanisms: Vec<String>,
         /// What was left out, and why, for the log.
         left_out: Vec<(String, String)>,
+        /// Whether nothing is listed only because of trouble of ours.
+        logins: Logins,
     },
     /// What was offered may no longer be true: ask again before the next EHLO is answered.
     OffersChanged,
@@ -123,6 +125,15 @@ pub enum ToFront {
         /// How long the reply is held back, in milliseconds.
         hold_ms: u32,
     },
+}
+
+/// Whether anybody can log in where mechanisms are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Logins {
+    /// By what is listed, if anything is.
+    Possible,
+    /// The store cannot be used: what would be listed is not, and that is no reason to turn anybody away for good.
+    NotNow,
 }
 
 /// The transport below a login, as the front sees it.

@@ -62,6 +62,9 @@ impl<'a> Link<'a> {
         }
         let greeting = link.reply()?;
         teller.heard(&greeting)?;
+        if greeting.code().number() / 100 == 4 {
+            return Err(Trouble::Later(format!("it has no time for us: {greeting}")));
+        }
         if greeting.code().is_refusal() {
             return Err(Trouble::Refused(format!("it wants nothing to do with us: {greeting}")));
         }
@@ -76,6 +79,9 @@ impl<'a> Link<'a> {
             teller.sent(&format!("HELO {}", self.session.name()))?;
             reply = self.reply()?;
             teller.heard(&reply)?;
+        }
+        if reply.code().number() / 100 == 4 {
+            return Err(Trouble::Later(format!("it refuses to be greeted for now: {reply}")));
         }
         if reply.code().is_refusal() {
             return Err(Trouble::Refused(format!("it refuses to be greeted: {reply}")));

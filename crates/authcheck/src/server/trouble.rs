@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     Broken(io::Error),
     /// The server refused what the rest depends on.
     Refused(String),
+    /// The same, and it may be otherwise another time (a reply of 4xx).
+    Later(String),
     /// Something of ours, to be said as it is.
     Ours(Report),
 }
@@ -36,6 +38,7 @@ impl Trouble {
                 .because("nobody answers there, or something on the way does not let us through"),
             Self::Broken(error) => new(Exit::TEMPFAIL, &error),
             Self::Refused(words) => new(Exit::UNAVAILABLE, &words),
+            Self::Later(words) => new(Exit::TEMPFAIL, &words),
             Self::Tls(error @ ClientError::NotTls) => new(Exit::PROTOCOL, &error)
                 .because("TLS from the first octet is for port 465; elsewhere it begins with STARTTLS")
                 .mend("authcheck server submission://HOST:PORT"),

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use smtp::server::Logins;
+
 use super::*;
 
 /// A map as makemap would build it.
@@ -85,7 +87,10 @@ fn decide(tried: Try<'_>) -> Decision {
             return decision;
         }
     }
-    recipient(&forward, Facts { client: from, login, rules: &rules(), access: &access })
+    recipient(
+        &forward,
+        Facts { client: from, login, logins: Logins::Possible, rules: &rules(), access: &access },
+    )
 }
 
 fn check(tried: Try<'_>, expected: &str) {
@@ -193,7 +198,7 @@ fn a_name_that_nobody_knows_now_is_neither_yes_nor_no() {
     let denied = "550 5.7.1 <u@remote.test>... Relaying denied. Proper authentication required.";
     let ask = |access: &dyn Access, login| {
         let client = Client { address: "198.51.100.77".parse().ok(), name: Name::Unknown };
-        shown(&recipient(&to, Facts { client, login, rules: &rules(), access }))
+        shown(&recipient(&to, Facts { client, login, logins: Logins::Possible, rules: &rules(), access }))
     };
     let plain = Some(LoggedIn { mechanism: "PLAIN", is_somebody: true });
     assert_eq!(ask(&table("Connect:far.test RELAY"), None), later);
@@ -274,7 +279,8 @@ fn a_map_that_cannot_be_read_is_neither_yes_nor_no() {
     let nobody = Client { address: "192.0.2.1".parse().ok(), name: Name::None };
     let (to, _) = ForwardPath::parse(b"<u@gate.test>").unwrap();
     let (from, _) = ReversePath::parse(b"<u@gate.test>").unwrap();
-    let facts = Facts { client: nobody, login: None, rules: &rules(), access: &Broken };
+    let facts =
+        Facts { client: nobody, login: None, logins: Logins::Possible, rules: &rules(), access: &Broken };
     for decision in [client(nobody, &Broken), sender(&from, &Broken), recipient(&to, facts)] {
         assert_eq!(decision.refusal().unwrap().reply().to_string(), expected);
     }
@@ -291,9 +297,33 @@ fn only_named_mechanisms_are_trusted() {
     let login = Some(LoggedIn { mechanism: "plain", is_somebody: true });
     let access = table("");
     let ask = |rules: &RelayRules| {
-        shown(&recipient(&to, Facts { client: Client::default(), login, rules, access: &access }))
+        shown(&recipient(
+            &to,
+            Facts { client: Client::default(), login, logins: Logins::Possible, rules, access: &access },
+        ))
     };
     assert_eq!(ask(&named(&["PLAIN"])), "Relay | TrustedMechanism");
     assert!(ask(&named(&["CRAM-MD5"])).ends_with("Proper authentication required."));
     assert_eq!(ask(&named(&[])), "550 5.7.1 <u@remote.test>... Relaying denied");
+}
+
+/// Who would log in if he could must not hear that his mail is unwanted.
+#[test]
+fn where_nobody_can_log_in_who_has_not_is_put_off() {
+    let (to, _) = ForwardPath::parse(b"<u@remote.test>").unwrap();
+    let ask = |login, trusted: TrustedMechanisms| {
+        let rules = RelayRules { trusted, ..rules() };
+        let access = crate::access::NoAccess;
+        let client = Client::default();
+        shown(&recipient(
+            &to,
+            Facts { client, login, logins: Logins::NotNow, rules: &rules, access: &access },
+        ))
+    };
+    let later = "451 4.3.0 <u@remote.test>... Relaying temporarily denied. Nobody can log in now.";
+    assert_eq!(ask(None, TrustedMechanisms::Offered), later);
+    let anonymous = Some(LoggedIn { mechanism: "ANONYMOUS", is_somebody: false });
+    assert!(ask(anonymous, TrustedMechanisms::Offered).starts_with("550 "));
+    // A login would be of no use.
+    assert!(ask(None, TrustedMechanisms::Named(Vec::new())).starts_with("550 "));
 }

@@ -8,20 +8,24 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use safefile::{Kind, OpenError, SafeDir, SafeFile, Trust};
 
 use super::envelope::{Envelope, MAX_OCTETS};
 use crate::event::{Event, Journal};
-use crate::header::{HeaderScan, SenderField};
+use crate::header::{Claims, HeaderScan};
+use crate::lock::lock;
 
 /// The queue directory, open.
 #[derive(Debug)]
 pub struct Spool {
     dir: SafeDir,
+    trust: Trust,
+    /// When the directory was judged last, and what is wrong with it.
+    judged: Mutex<Option<(Instant, Option<String>)>>,
     min_free: AtomicU64,
     counter: AtomicU16,
 }
@@ -67,12 +71,27 @@ impl Spool {
     /// [`OpenError`].
     pub fn open(path: &Path, trust: &Trust, min_free: u64) -> Result<Self, OpenError> {
         let dir = SafeDir::open(path, Kind::SecretDirectory, trust)?;
-        Ok(Self { dir, min_free: AtomicU64::new(min_free), counter: AtomicU16::new(0) })
+        let (judged, counter) = (Mutex::default(), AtomicU16::new(0));
+        Ok(Self { dir, trust: trust.clone(), judged, min_free: AtomicU64::new(min_free), counter })
     }
 
     /// Asks for so many free octets from now on.
     pub(crate) fn keep_free(&self, octets: u64) {
         self.min_free.store(octets, Ordering::Relaxed);
+    }
+
+    /// Whether the directory is still one that nobody else can write to: its path is walked anew, unless that was done
+    /// within the last second. What was said then is said again.
+    fn judge(&self) -> io::Result<()> {
+        let mut judged = lock(&self.judged);
+        if judged.as_ref().is_none_or(|(at, _)| at.elapsed() >= BETWEEN) {
+            let found = SafeDir::open(self.dir.path(), Kind::SecretDirectory, &self.trust);
+            *judged = Some((Instant::now(), found.err().map(|error| error.to_string())));
+        }
+        match judged.as_ref().and_then(|(_, fault)| fault.clone()) {
+            Some(words) => Err(io::Error::other(words)),
+            None => Ok(()),
+        }
     }
 
     /// A name that no message has had: the time, and a number.
@@ -92,6 +111,7 @@ impl Spool {
         fields: &str,
         scan: HeaderScan,
     ) -> io::Result<Draft> {
+        self.judge()?;
         if self.dir.free_octets()? < self.min_free.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -256,9 +276,9 @@ impl Draft {
     }
 
     /// Nothing more comes: what its header says of its senders is known.
-    pub(crate) fn end(&mut self) -> &[SenderField] {
+    pub(crate) fn end(&mut self) -> Claims<'_> {
         self.scan.finish(&mut self.waiting);
-        self.scan.senders()
+        self.scan.claims()
     }
 
     /// Makes it durable, and one that was accepted.
@@ -273,7 +293,7 @@ impl Draft {
             self.file = Some(file);
             return Err(fault);
         }
-        let named = file.sync_all().and_then(|()| self.give_name());
+        let named = self.spool.judge().and_then(|()| file.sync_all()).and_then(|()| self.give_name());
         if named.is_err() {
             self.file = Some(file);
         }
@@ -313,6 +333,8 @@ fn marker(id: &str, recipient: usize) -> String {
     format!("{id}{DONE}{recipient}")
 }
 
+/// "Before every open", for a process that lives long.
+const BETWEEN: Duration = Duration::from_secs(1);
 const NEW: &str = ".new";
 const MAIL: &str = ".mail";
 const DONE: &str = ".done-";

@@ -123,6 +123,7 @@ impl Driver {
         let facts = Facts {
             client: Client { address: self.begun.address, name: name.as_name() },
             login: self.login.as_deref().map(as_logged_in),
+            logins: self.session.logins(),
             rules: &site.settings.relay,
             access: &*site.access,
         };

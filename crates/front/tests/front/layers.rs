@@ -184,6 +184,7 @@ fn a_security_layer_wraps_the_session() {
             request: *request,
             mechanisms: vec!["DIGEST-MD5".to_owned()],
             left_out: Vec::new(),
+            logins: wire::Logins::Possible,
         }],
         ToKeeper::Begin { exchange, .. } => {
             let layer = SecretOctets::copy_of(&keys(1, 2));

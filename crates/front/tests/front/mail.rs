@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use front::settings::{ListenerSettings, ReceivedUserRule};
+use front::settings::{AuthUse, ListenerSettings, ReceivedUserRule};
 use smtp::LineEnds;
 
 use crate::world::{Wish, World, files, listener, policy, table};
@@ -97,6 +97,31 @@ fn mail_for_a_mailbox_here_lies_in_it_as_it_came() {
     while !world.queued().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+}
+
+/// Without the empty line the text would go on the header that is put above it.
+#[test]
+fn text_without_a_header_does_not_become_one() {
+    let never = ListenerSettings { auth: AuthUse::Never, ..listener() };
+    let world = World::new(Wish { listener: never, ..Wish::default() });
+    let mut client = world.client();
+    client.ehlo();
+    client.talk(
+        "C: MAIL FROM:<a@far.test>
+         C: RCPT TO:<bob@gate.test>
+         C: DATA
+         S: 250 *
+         S: 250 *
+         S: 354 *
+         C: hello bob, no header here
+         C: second line
+         C: .
+         S: 250 2.0.0 *",
+    );
+    let mail = world.mailbox("bob@gate.test", 1).remove(0);
+    let (head, body) = mail.split_once("\n\n").unwrap();
+    assert_eq!(body, "hello bob, no header here\nsecond line\n");
+    assert!(head.lines().last().unwrap().starts_with("\tfor <bob@gate.test>; "), "{head}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub(crate) fn alices() -> Part {
                 request: *request,
                 mechanisms: names.iter().map(|name| (*name).to_owned()).collect(),
                 left_out: Vec::new(),
+                logins: wire::Logins::Possible,
             }]
         }
         ToKeeper::Begin { exchange, mechanism, initial, .. } if mechanism.eq_ignore_ascii_case("PLAIN") => {

@@ -92,6 +92,18 @@ fn who_has_logged_in_sends_from_his_own_address_alone() {
     crate::queue::until_empty(&world);
 }
 
+/// Some programs drop a NUL, and see a field where others see none.
+#[test]
+fn a_nul_hides_no_sender() {
+    let header = "From: alice@gate.test\r\n\0From: bob@gate.test";
+    let world = World::with_alice(Wish { senders: SenderRules::Own, ..Wish::default() });
+    let refused = "550 5.7.1 Header rejected: it holds the control octet 0x00";
+    assert_eq!(sent(&world, "<alice@gate.test>", header), refused);
+    assert!(world.queued().is_empty());
+    let world = World::with_alice(Wish::default());
+    assert!(sent(&world, "<alice@gate.test>", header).starts_with("250 "));
+}
+
 #[test]
 fn without_a_rule_and_without_a_login_any_sender_will_do() {
     let world = World::with_alice(Wish::default());
@@ -146,6 +158,7 @@ fn anonymous_is_no_login() {
             request: *request,
             mechanisms: vec!["ANONYMOUS".to_owned()],
             left_out: Vec::new(),
+            logins: wire::Logins::Possible,
         }],
         ToKeeper::Begin { exchange, .. } => vec![verdict(*exchange, "ANONYMOUS", true)],
         _ => Vec::new(),

@@ -104,6 +104,36 @@ fn without_room_a_message_is_put_off() {
     assert!(world.queued().is_empty());
 }
 
+/// What others could write to is not added to, whether that was so at the start or not.
+#[test]
+fn a_queue_that_becomes_unsafe_takes_nothing_until_it_is_mended() {
+    let world = World::with_alice(Wish::default());
+    let queue = world.dir.path().join("queue");
+    let set = |mode| fs::set_permissions(&queue, Permissions::from_mode(mode)).unwrap();
+    let try_it = || {
+        let mut client = world.client();
+        client.ehlo();
+        client.talk(
+            "C: MAIL FROM:<a@far.test>
+             C: RCPT TO:<bob@gate.test>
+             C: DATA
+             S: 250 *
+             S: 250 *",
+        );
+        client.line().unwrap()
+    };
+    assert!(try_it().starts_with("354 "));
+    set(0o777);
+    // It is looked at once a second at most.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(try_it(), "451 4.3.0 Temporary system failure. Please try again later.");
+    let told = world.log.wait_for(&["NotQueued"]);
+    assert!(told.contains("writable-directory") && world.log.count("NotQueued") == 1, "{told}");
+    set(0o700);
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(try_it().starts_with("354 "));
+}
+
 #[test]
 fn a_full_disk_is_told_at_the_end_and_nothing_is_left() {
     let Ok(small) = tests::scratch::small_file_system(512) else { return };

@@ -2,12 +2,13 @@
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use front::Listening;
 use front::settings::{AuthUse, ListenerSettings};
 use smtp::server::{AuthRule, Limits, Policy};
-use wire::{Class, ToFront, ToKeeper};
+use wire::{Class, Logins, ToFront, ToKeeper};
 
 use crate::client::{Client, PATIENCE};
 use crate::part::{self, Part, alices, challenge};
@@ -77,7 +78,65 @@ fn offers_are_asked_for_once_until_they_change() {
 
 fn offered(request: u32, names: &[&str]) -> ToFront {
     let mechanisms = names.iter().map(|name| (*name).to_owned()).collect();
-    ToFront::Offered { request, mechanisms, left_out: vec![("PLAIN".to_owned(), "no TLS".to_owned())] }
+    let left_out = vec![("PLAIN".to_owned(), "no TLS".to_owned())];
+    ToFront::Offered { request, mechanisms, left_out, logins: Logins::Possible }
+}
+
+/// The store cannot be used: nobody hears a reply for good because of it, and AUTH works again in the same session once it
+/// is mended.
+#[test]
+fn trouble_with_the_store_turns_nobody_away_for_good() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let part = |is_well: Arc<AtomicBool>| -> Part {
+        let mut alices = alices();
+        Box::new(move |message| match message {
+            ToKeeper::Offer { request, .. } if !is_well.load(Ordering::Relaxed) => {
+                let left_out = Vec::new();
+                let (request, mechanisms) = (*request, Vec::new());
+                vec![ToFront::Offered { request, mechanisms, left_out, logins: Logins::NotNow }]
+            }
+            ToKeeper::Begin { exchange, .. } if !is_well.load(Ordering::Relaxed) => {
+                vec![refused(*exchange, Class::Temporary, 0)]
+            }
+            other => alices(other),
+        })
+    };
+    for auth in [AuthRule::Required, AuthRule::Optional] {
+        let world = World::new(with_policy(|policy| policy.auth = auth));
+        is_well.store(false, Ordering::Relaxed);
+        world.keeper(part(Arc::clone(&is_well)));
+        let mut client = world.client();
+        assert!(!client.ehlo().iter().any(|line| line.starts_with("AUTH")));
+        client.talk("C: AUTH LOGIN YWxpY2U=\nS: 454 4.7.0 Temporary authentication failure");
+        client.talk(match auth {
+            AuthRule::Required => "C: MAIL FROM:<alice@gate.test>\nS: 451 4.3.0 Nobody can log in now. *",
+            AuthRule::Optional => {
+                "C: MAIL FROM:<alice@gate.test>
+                 S: 250 *
+                 C: RCPT TO:<u@elsewhere.test>
+                 S: 451 4.3.0 <u@elsewhere.test>... Relaying temporarily denied. Nobody can log in now.
+                 C: RSET
+                 S: 250 *"
+            }
+        });
+        is_well.store(true, Ordering::Relaxed);
+        client.log_in();
+        client.talk("C: MAIL FROM:<alice@gate.test>\nS: 250 *\nC: RCPT TO:<u@elsewhere.test>\nS: 250 *");
+    }
+}
+
+/// Without a keeper it is the same, where AUTH would be offered.
+#[test]
+fn without_a_keeper_nobody_is_turned_away_for_good() {
+    let world = World::new(with_policy(|policy| policy.auth = AuthRule::Required));
+    let mut client = world.client();
+    client.ehlo();
+    client.talk("C: MAIL FROM:<alice@gate.test>\nS: 451 4.3.0 Nobody can log in now. *");
+    let never = ListenerSettings { auth: AuthUse::Never, ..listener() };
+    let world = World::new(Wish { listener: never, ..Wish::default() });
+    let mut client = world.client();
+    client.ehlo();
+    client.talk("C: AUTH PLAIN =\nS: 503 5.3.3 AUTH not available");
 }
 
 fn refused(exchange: wire::ExchangeId, class: Class, hold_ms: u32) -> ToFront {

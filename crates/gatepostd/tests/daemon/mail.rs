@@ -83,3 +83,68 @@ fn a_store_that_becomes_unsafe_lets_nobody_in_until_it_is_mended() {
     assert_eq!(waiting.login(RIGHT), "235");
     let _ = daemon.end();
 }
+
+/// Nobody hears for good what is trouble of ours, in a session that begins in it either; and who waits in one logs in when it
+/// is over.
+#[test]
+fn a_store_that_cannot_be_used_turns_nobody_away_for_good() {
+    let place = Place::new();
+    place.has_alice();
+    place.write(&(place.text() + "modifiers = \"\"\n[auth]\nrealm = \"example.org\"\noptions = \"\"\n"));
+    let daemon = place.start();
+    daemon.until("store", |daemon| daemon.log().contains("the store is open"));
+    let address = daemon.status()["listening"][0].as_str().unwrap().to_owned();
+    let store = place.path("store/secrets.redb");
+    let has_auth = || Client::connect(&address).say("EHLO client.example.org").contains("AUTH");
+    for is_gone in [false, true] {
+        let aside = place.path("store/aside");
+        if is_gone {
+            fs::rename(&store, &aside).unwrap();
+        } else {
+            fs::set_permissions(&store, Permissions::from_mode(0o644)).unwrap();
+        }
+        daemon.until("end of AUTH", |_| !has_auth());
+        let mut client = Client::connect(&address);
+        client.say("EHLO client.example.org");
+        assert!(client.say(&format!("AUTH PLAIN {RIGHT}")).starts_with("454 4.7.0 "));
+        assert!(client.say("MAIL FROM:<alice@example.org>").starts_with("250 "));
+        let said = client.say("RCPT TO:<bob@elsewhere.example>");
+        assert!(said.starts_with("451 4.3.0 "), "{said}");
+        client.say("RSET");
+        if is_gone {
+            fs::rename(&aside, &store).unwrap();
+        } else {
+            fs::set_permissions(&store, Permissions::from_mode(0o600)).unwrap();
+        }
+        daemon.until("AUTH", |_| has_auth());
+        assert_eq!(client.login(RIGHT), "235");
+    }
+    let _ = daemon.end();
+}
+
+/// What others could write to takes no mail, as long as it is so.
+#[test]
+fn a_queue_that_becomes_unsafe_takes_nothing_until_it_is_mended() {
+    let place = Place::new();
+    place.has_alice();
+    place.write(&(place.text() + "[auth]\nrealm = \"example.org\"\noptions = \"\"\n"));
+    let daemon = place.start();
+    daemon.until("store", |daemon| daemon.log().contains("the store is open"));
+    let address = daemon.status()["listening"][0].as_str().unwrap().to_owned();
+    assert_eq!(client_to_elsewhere(&address), "250 ");
+    let data = || {
+        let mut client = Client::connect(&address);
+        client.say("EHLO client.example.org");
+        assert_eq!(client.login(RIGHT), "235");
+        client.say("MAIL FROM:<alice@example.org>");
+        client.say("RCPT TO:<bob@elsewhere.example>");
+        client.say("DATA")
+    };
+    let set = |mode| fs::set_permissions(place.path("queue"), Permissions::from_mode(mode)).unwrap();
+    set(0o777);
+    daemon.until("451", |_| data().starts_with("451 4.3.0 "));
+    assert!(daemon.log().contains("writable-directory"), "{}", daemon.log());
+    set(0o700);
+    daemon.until("354", |_| data().starts_with("354 "));
+    let _ = daemon.end();
+}

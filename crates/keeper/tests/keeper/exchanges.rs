@@ -282,12 +282,20 @@ fn who_guesses_is_held_back_then_refused_and_hanging_up_does_not_help() {
 #[test]
 fn the_log_names_whom_somebody_may_have_meant() {
     let policy = policy("argon2id");
-    let users = [user("alice@mail", "wonderland", &policy), user("bob", "builder", &policy)];
+    let users = [
+        user("alice@mail", "wonderland", &policy),
+        user("bob", "builder", &policy),
+        user("erin@node7.inside.example", "builder", &policy),
+        user("frank@node7", "builder", &policy),
+    ];
     let mut world = World::of(policy, &users, |_| {});
     for (userid, nearest) in [
         ("alice", Some("alice@mail")),
         ("BOB", Some("bob@example.org")),
         ("bob@mail.example.org", Some("bob@example.org")),
+        ("bob@elsewhere.example", Some("bob@example.org")),
+        ("erin", Some("erin@node7.inside.example")),
+        ("frank", Some("frank@node7")),
         ("bob", None),
         ("nobody", None),
     ] {
@@ -296,8 +304,10 @@ fn the_log_names_whom_somebody_may_have_meant() {
         let found = result.nearest.as_ref().map(ToString::to_string);
         assert_eq!(found.as_deref(), nearest, "{userid}");
         assert_eq!(result.identity, Some(who(userid)));
-        world.pass(Duration::from_secs(1));
+        // As a person tries one after another, or a script.
+        world.pass(Duration::from_millis(20));
     }
+    world.pass(Duration::from_mins(1));
     let look_ups = |world: &mut World, userid: &str| {
         world.pass(Duration::from_secs(1));
         let before = world.watch.look_ups.load(Ordering::Relaxed);

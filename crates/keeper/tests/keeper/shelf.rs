@@ -24,7 +24,7 @@ fn an_unsafe_store_is_not_used_until_it_is_mended() {
     world.pass(SECOND);
     assert_eq!(world.plain("alice", "wonderland").unwrap_err(), (Class::Temporary, 0));
     assert!(world.sent.iter().any(|message| matches!(message, ToFront::OffersChanged)));
-    assert_eq!(world.offered(), "");
+    assert_eq!(world.offered(), "not now");
     for _ in 0..3 {
         world.pass(SECOND);
         assert_eq!(world.plain("alice", "wonderland").unwrap_err().0, Class::Temporary);
@@ -99,7 +99,7 @@ fn a_store_of_length_nothing_is_damage_and_not_an_absence_of_users() {
     open_up(&world, 0o600);
     world.pass(SECOND);
     assert_eq!(world.plain("alice", "wonderland").unwrap_err().0, Class::Temporary);
-    assert_eq!(world.offered(), "");
+    assert_eq!(world.offered(), "not now");
 }
 
 #[test]

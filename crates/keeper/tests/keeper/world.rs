@@ -24,7 +24,7 @@ use sasl::{Channel, Requirements};
 use store::secrets::{Access, NewStore, SecretStore, Stored};
 use store::{StoreError, Wait};
 use tempfile::TempDir;
-use wire::{Class, ExchangeId, ListenerId, Login, SecretOctets, SessionId, ToFront, ToKeeper};
+use wire::{Class, ExchangeId, ListenerId, Login, Logins, SecretOctets, SessionId, ToFront, ToKeeper};
 use zeroize::Zeroizing;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -151,6 +151,7 @@ pub(crate) fn settings(path: &Path, policy: Policy) -> Settings {
         listeners: vec![Arc::new(common)],
         numbers: vec![ListenerId(0)],
         realm: realm("example.org"),
+        hosts: vec!["node7.inside.example".to_owned(), "node7".to_owned()],
         auth: Auth::default(),
         throttle: Throttle::default(),
         reauthentication: Duration::ZERO,
@@ -324,7 +325,13 @@ impl World {
     pub(crate) fn offered(&mut self) -> String {
         self.say(ToKeeper::Offer { request: 9, listener: ListenerId(0), channel: tls() });
         match self.sent.pop_back() {
-            Some(ToFront::Offered { request: 9, mechanisms, .. }) => mechanisms.join(" "),
+            Some(ToFront::Offered { request: 9, mechanisms, logins: Logins::Possible, .. }) => {
+                mechanisms.join(" ")
+            }
+            Some(ToFront::Offered { request: 9, mechanisms, logins: Logins::NotNow, .. }) => {
+                assert!(mechanisms.is_empty(), "{mechanisms:?}");
+                "not now".to_owned()
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -1,12 +1,14 @@
 //! An exchange of SASL between AUTH and its last reply (RFC 4954 section 4). What it says is the caller's business.
 
+use std::sync::Arc;
+
 use crate::auth::{self, Response};
 use crate::command;
 use crate::line::{LineFault, Skipped};
 use crate::reply::Reply;
 
 use super::state::{Question, State};
-use super::{AfterAuth, Answer, AuthEnd, Event, Layer, Login, Progress, Session, words};
+use super::{AfterAuth, Answer, AuthEnd, AuthFailure, Event, Layer, Login, Logins, Progress, Session, words};
 
 impl Session {
     /// AUTH, which may come now.
@@ -14,7 +16,8 @@ impl Session {
         let Some(command::Auth { mechanism, initial }) = command::auth(argument) else {
             return self.say(&words::mechanism_required());
         };
-        if !self.offer.mechanisms.iter().any(|offered| offered.eq_ignore_ascii_case(&mechanism)) {
+        let is_listed = || self.offer.mechanisms.iter().any(|it| it.eq_ignore_ascii_case(&mechanism));
+        if self.offer.logins == Logins::Possible && !is_listed() {
             return self.say(&words::mechanism_not_available(&mechanism));
         }
         match initial {
@@ -55,7 +58,13 @@ impl Session {
         match answer {
             Answer::Challenge(octets) => self.challenge(&octets),
             Answer::Authenticated(after) => self.authenticated(after),
-            Answer::AuthFailed(failure) => self.say(&words::auth_failed(failure)),
+            Answer::AuthFailed(failure) => {
+                if failure == AuthFailure::Temporary {
+                    // That he has not logged in is not his fault.
+                    Arc::make_mut(&mut self.offer).logins = Logins::NotNow;
+                }
+                self.say(&words::auth_failed(failure));
+            }
             Answer::Refused(refusal) => self.refuse(&refusal),
             Answer::Accepted | Answer::AcceptedAs(_) => {}
         }

@@ -3,7 +3,7 @@
 use crate::command::{self, Verb};
 use crate::reply::Reply;
 
-use super::{AuthRule, EtrnRule, HelloRule, Login, Session, StartTls, Transport, Welcome, words};
+use super::{AuthRule, EtrnRule, HelloRule, Login, Logins, Session, StartTls, Transport, Welcome, words};
 
 impl Session {
     /// Why a command may not come now.
@@ -38,7 +38,10 @@ impl Session {
             return Some(words::sender_already_given());
         }
         let lacks_auth = self.policy.auth == AuthRule::Required && self.login == Login::Nobody;
-        lacks_auth.then(words::authentication_required)
+        lacks_auth.then(|| match self.offer.logins {
+            Logins::Possible => words::authentication_required(),
+            Logins::NotNow => words::nobody_can_log_in(),
+        })
     }
 
     fn no_data(&self) -> Option<Reply> {
@@ -50,7 +53,7 @@ impl Session {
     }
 
     fn no_auth(&self) -> Option<Reply> {
-        if self.offer.mechanisms.is_empty() {
+        if self.offer.mechanisms.is_empty() && self.offer.logins == Logins::Possible {
             return Some(words::auth_not_available());
         }
         if self.login == Login::Authenticated {

@@ -42,6 +42,11 @@ pub(super) fn authentication_required() -> Reply {
     Reply::ours(530, (7, 0), "Authentication required")
 }
 
+/// Instead of it, where nobody can.
+pub(super) fn nobody_can_log_in() -> Reply {
+    Reply::ours(451, (3, 0), "Nobody can log in now. Please try again later.")
+}
+
 pub(super) fn need_mail_before_rcpt() -> Reply {
     Reply::ours(503, (0, 0), "Need MAIL before RCPT")
 }

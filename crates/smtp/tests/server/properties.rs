@@ -45,7 +45,8 @@ impl Caller {
                 let taken = self.session.receive(self.now, rest);
                 rest = &rest[taken..];
                 self.drain();
-                if taken == 0 {
+                // What was taken out of it may have brought it to its end.
+                if taken == 0 && self.session.closed_by().is_none() {
                     self.pass();
                 }
             }

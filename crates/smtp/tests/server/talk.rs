@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use smtp::command::{Body, Greeting, Mail, Submitter};
 use smtp::server::{
-    AfterAuth, AuthEnd, AuthEquals, AuthFailure, AuthRule, ClosedBy, Connection, EtrnRule, HelloRule, Offer,
-    Policy, StartTls, Transport, Welcome,
+    AfterAuth, AuthEnd, AuthEquals, AuthFailure, AuthRule, ClosedBy, Connection, EtrnRule, HelloRule, Logins,
+    Offer, Policy, StartTls, Transport, Welcome,
 };
 use smtp::{Answer, Bare, Code, EnhancedCode, Event, Limits, LineEnds, Refusal, Reply, Session};
 
@@ -57,6 +57,7 @@ impl Setup {
         let number = || value.parse().unwrap();
         match name {
             "offer" => self.offer.mechanisms = value.split(',').map(str::to_owned).collect(),
+            "not-now" => self.offer.logins = Logins::NotNow,
             "auth-equals" => self.offer.auth_equals = AuthEquals::On,
             "starttls" => self.offer.starttls = StartTls::Offered,
             "size" => self.offer.size = Some(value.parse().unwrap()),
