@@ -153,14 +153,11 @@ impl Keeper {
         if offered == Err(Gone::Closed) {
             offered = self.ask_offers(listener, channel, key.clone()).await;
         }
-        match offered {
-            Ok(offered) => offered,
-            Err(_) => {
-                let known = key.and_then(|key| self.0.known(&key, Truth::Stale));
-                let mechanisms = known.map(|known| known.mechanisms).unwrap_or_default();
-                Offered { mechanisms, logins: Logins::NotNow }
-            }
-        }
+        offered.unwrap_or_else(|_| {
+            let known = key.and_then(|key| self.0.known(&key, Truth::Stale));
+            let mechanisms = known.map(|known| known.mechanisms).unwrap_or_default();
+            Offered { mechanisms, logins: Logins::NotNow }
+        })
     }
 
     /// Begins an exchange. A keeper that ends before it has answered knew nothing that the next one does not, so the
