@@ -143,7 +143,7 @@ fn a_queue_that_becomes_unsafe_takes_nothing_until_it_is_mended() {
     let set = |mode| fs::set_permissions(place.path("queue"), Permissions::from_mode(mode)).unwrap();
     set(0o777);
     daemon.until("451", |_| data().starts_with("451 4.3.0 "));
-    assert!(daemon.log().contains("writable-directory"), "{}", daemon.log());
+    daemon.until("a line of it", |daemon| daemon.log().contains("writable-directory"));
     set(0o700);
     daemon.until("354", |_| data().starts_with("354 "));
     let _ = daemon.end();
