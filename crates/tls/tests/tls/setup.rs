@@ -43,7 +43,7 @@ fn each_fault_names_its_file_and_what_mends_it() {
         "does not belong to the first certificate",
         "before those of its CAs",
     );
-    check(&pem, &key, Some("garbage"), "no certificate in PEM form: ca.pem", "name the file");
+    check(&pem, &key, Some("garbage"), "no certificate in PEM form: ca.pem", "certificates of the CAs");
     check(&pem, &key, Some(&cut(&ca.pem)), "certificate 1 cannot be used", "openssl x509");
     check(
         &pem,
