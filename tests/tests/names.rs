@@ -124,6 +124,14 @@ fn configure(dir: &Path) {
     let mut makemap = Command::new(built("makemap"));
     makemap.arg("cdb").arg(dir.join("access")).stdin(File::open(dir.join("source")).unwrap());
     assert!(makemap.status().unwrap().success());
+    // Where nobody could log in for want of a store, a refusal would not be for good.
+    fs::write(dir.join("password"), "pencil").unwrap();
+    let mut saslpasswd = Command::new(built("saslpasswd"));
+    saslpasswd.arg("--config").arg(dir.join("gatepost.toml")).args(["-p", "-c", "-u", "gate.test", "alice"]);
+    assert!(saslpasswd.stdin(File::open(dir.join("password")).unwrap()).status().unwrap().success());
+    for entry in fs::read_dir(dir.join("store")).unwrap() {
+        chown(entry.unwrap().path(), Some(1), Some(1)).unwrap();
+    }
 }
 
 /// Where it listens, as its log says, once it is ready.
